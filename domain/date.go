@@ -1,0 +1,55 @@
+package domain
+
+import (
+	"fmt"
+	"time"
+)
+
+// Date is a civil date without a time zone: days since 1970-01-01. The zero
+// value is that day; a field that may be absent is a *Date. It reads and writes
+// itself as "2006-01-02".
+type Date int32
+
+const dateLayout = "2006-01-02"
+
+// DateOf returns the date on which t falls in zone.
+func DateOf(t time.Time, zone *time.Location) Date {
+	y, m, d := t.In(zone).Date()
+	return NewDate(y, m, d)
+}
+
+// NewDate returns a date, normalised as time.Date does.
+func NewDate(year int, month time.Month, day int) Date {
+	return Date(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// ParseDate reads "2006-01-02".
+func ParseDate(s string) (Date, error) {
+	t, err := time.Parse(dateLayout, s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a date such as 2006-01-02", s)
+	}
+	return Date(t.Unix() / 86400), nil
+}
+
+// Start returns the first instant of d in zone.
+func (d Date) Start(zone *time.Location) time.Time {
+	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
+	return time.Date(y, m, day, 0, 0, 0, 0, zone)
+}
+
+// End returns the last instant of d in zone.
+func (d Date) End(zone *time.Location) time.Time {
+	return (d + 1).Start(zone).Add(-time.Nanosecond)
+}
+
+func (d Date) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(dateLayout) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Date) UnmarshalText(b []byte) (err error) {
+	*d, err = ParseDate(string(b))
+	return err
+}

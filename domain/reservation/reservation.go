@@ -1,0 +1,56 @@
+// Package reservation is the set of names that may belong to one customer only:
+// one stream for each name, whose own name is a keyed hash of it. The customer's
+// stream is the confirmation; a claim that was never confirmed lapses.
+package reservation
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Event is one of the facts of a reserved name.
+//
+//sumtype:decl
+type Event interface{ reservationEvent() }
+
+// Claimed says who asked for the name, and until when the claim stands without
+// a confirmation in the customer's own stream.
+type Claimed struct {
+	Claim    string    `json:"claim"`
+	Customer uuid.UUID `json:"customer"`
+	Until    time.Time `json:"until"`
+}
+
+// Released says that the name is free again.
+type Released struct {
+	Customer uuid.UUID `json:"customer"`
+}
+
+func (Claimed) reservationEvent()  {}
+func (Released) reservationEvent() {}
+
+// Kinds of reserved names.
+const KindExternalID = "external_id"
+
+// Stream names the stream of a reserved name.
+func Stream(kind, lookup string) string { return "reservation-" + kind + "-" + lookup }
+
+// State is who holds the name; the zero value is a free name.
+type State struct {
+	Held     bool
+	Claim    string
+	Customer uuid.UUID
+	Until    time.Time
+}
+
+// Evolve returns the state after e.
+func (s State) Evolve(e Event) State {
+	switch e := e.(type) {
+	case Claimed:
+		return State{Held: true, Claim: e.Claim, Customer: e.Customer, Until: e.Until}
+	case Released:
+		return State{}
+	}
+	return s
+}
