@@ -1,11 +1,186 @@
-// Package projections folds the log into the documents that queries read.
 package projections
 
-import "github.com/google/uuid"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/eventschema"
+)
 
 // Event is an event of the log as a view sees it.
+type Event = eventschema.Event
+
+// View is a read model: one document of type D for each customer, the fold of
+// that customer's events, and what follows from the document.
 //
-// View, World, Partition, Feed and Group are explained in their own files.
+// All its functions are pure: they know no clock, no I/O and nothing but their
+// arguments, so that a rebuild gives the same bytes as the live run. D is stored
+// as JSON, and must mean the same after it was stored and read again (a field
+// that is not stored does not exist; an empty map and a missing one are alike).
+//
+// A document that is stored as the zero value of D would be does not exist: it
+// is deleted, and stands in no index and no total. To delete it, set *d = D{}.
+type View[D any] struct {
+	Name string // stable; a change of the folds needs a rebuild, not another name
+
+	// Fold changes d by an event of its customer and reports whether it did
+	// (false means that d was left alone). It must not keep what e.Data points to.
+	Fold func(d *D, e Event) bool
+
+	// Indexes says where the document stands, each place once, in any order. Optional.
+	Indexes func(d *D, w *World) []Place
+
+	// Metrics says what the document adds to the partition's totals. Optional.
+	Metrics func(d *D, w *World) []Metric
+
+	// Rescores says of a broadcast event that Indexes or Metrics of any document
+	// may differ after it, though no document has changed. Optional.
+	Rescores func(e Event) bool
+
+	// Contribution lets a job collect values over all partitions. Optional.
+	Contribution *Contribution[D]
+}
+
+// Place is where a document stands in an index: by Key and then by customer, in
+// byte order. Neither part contains a NUL byte.
+type Place struct{ Index, Key string }
+
+// Metric is what one document adds to a named total.
+type Metric struct {
+	Name  string
+	Value int64
+}
+
+// Contribution is what every partition says of its documents when a broadcast
+// event asks for it: a note, written together with the checkpoint that passes
+// the event, so that it tells of exactly the log up to there.
+type Contribution[D any] struct {
+	// Asked names the note that e asks for. The world is that after e.
+	Asked func(e Event, w *World) (name string, ok bool)
+	// Collect makes the note of all documents, which come in the order of the
+	// customers' ids. They must not be changed or kept.
+	Collect func(e Event, w *World, documents iter.Seq2[uuid.UUID, *D]) ([]byte, error)
+	// Settled names the note that nobody needs any more after e.
+	Settled func(e Event) (name string, ok bool)
+}
+
+// Projection is a *View whatever its document type.
+type Projection interface {
+	fmt.Stringer // the view's name
+
+	fresh() document
+	rescores(Event) bool
+	asked(Event, *World) (string, bool)
+	collect(Event, *World, iter.Seq2[uuid.UUID, document]) ([]byte, error)
+	settled(Event) (string, bool)
+}
+
+// document is one document of a view, in memory.
+type document interface {
+	decode(stored []byte) error
+	fold(Event) bool
+	encode() ([]byte, error) // nil if the document does not exist
+	places(*World) []Place
+	metrics(*World) []Metric
+}
+
+// String returns the view's name.
+func (v *View[D]) String() string { return v.Name }
+
+// Of folds the events of one customer, and returns the document and whether it
+// exists. It is all that a test of a view, or a look into the past, needs.
+func (v *View[D]) Of(events ...Event) (D, bool) {
+	var d D
+	for _, e := range events {
+		v.Fold(&d, e)
+	}
+	stored, err := (&holder[D]{view: v, value: d}).encode()
+	return d, err == nil && stored != nil
+}
+
+// Documents folds events of many customers (by Meta.Customer) into the
+// documents that exist.
+func (v *View[D]) Documents(events ...Event) map[uuid.UUID]D {
+	byCustomer := map[uuid.UUID][]Event{}
+	for _, e := range events {
+		if e.Meta.Customer != uuid.Nil {
+			byCustomer[e.Meta.Customer] = append(byCustomer[e.Meta.Customer], e)
+		}
+	}
+	out := map[uuid.UUID]D{}
+	for c, events := range byCustomer {
+		if d, ok := v.Of(events...); ok {
+			out[c] = d
+		}
+	}
+	return out
+}
+
+func (v *View[D]) fresh() document { return &holder[D]{view: v} }
+
+func (v *View[D]) rescores(e Event) bool { return v.Rescores != nil && v.Rescores(e) }
+
+func (v *View[D]) asked(e Event, w *World) (string, bool) {
+	if v.Contribution == nil {
+		return "", false
+	}
+	return v.Contribution.Asked(e, w)
+}
+
+func (v *View[D]) settled(e Event) (string, bool) {
+	if v.Contribution == nil {
+		return "", false
+	}
+	return v.Contribution.Settled(e)
+}
+
+func (v *View[D]) collect(e Event, w *World, documents iter.Seq2[uuid.UUID, document]) ([]byte, error) {
+	return v.Contribution.Collect(e, w, func(yield func(uuid.UUID, *D) bool) {
+		for c, d := range documents {
+			if !yield(c, &d.(*holder[D]).value) {
+				return
+			}
+		}
+	})
+}
+
+// holder is the one implementation of document.
+type holder[D any] struct {
+	view  *View[D]
+	value D
+}
+
+func (h *holder[D]) decode(stored []byte) error { return json.Unmarshal(stored, &h.value) }
+func (h *holder[D]) fold(e Event) bool          { return h.view.Fold(&h.value, e) }
+
+func (h *holder[D]) encode() ([]byte, error) {
+	stored, err := json.Marshal(&h.value)
+	if err != nil {
+		return nil, err
+	}
+	var zero D
+	if absent, err := json.Marshal(&zero); err != nil || bytes.Equal(stored, absent) {
+		return nil, err
+	}
+	return stored, nil
+}
+
+func (h *holder[D]) places(w *World) []Place {
+	if h.view.Indexes == nil {
+		return nil
+	}
+	return h.view.Indexes(&h.value, w)
+}
+
+func (h *holder[D]) metrics(w *World) []Metric {
+	if h.view.Metrics == nil {
+		return nil
+	}
+	return h.view.Metrics(&h.value, w)
+}
 
 // PartitionOf returns the partition of a customer: FNV-1a over the lower-case
 // text of the id, modulo the number of partitions. It never changes.
