@@ -1,0 +1,67 @@
+package population_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/population"
+)
+
+var (
+	from   = domain.NewDate(2025, time.January, 1)
+	joined = domain.NewDate(2025, time.March, 31)
+	until  = from + 39*7
+)
+
+func TestSameSeedSamePopulation(t *testing.T) {
+	a, b := population.Generate(1, 50, from, joined, until), population.Generate(1, 200, from, joined, until)
+	if diff := cmp.Diff(a, b[:50]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOrdersLieInTheWatchedTime(t *testing.T) {
+	for _, c := range population.Generate(7, 2000, from, joined, until) {
+		if len(c.Orders) == 0 || domain.DateOf(c.Orders[0].At, time.UTC) > joined {
+			t.Fatalf("%s has no first order between %v and %v: %v", c.ID, from, joined, c.Orders)
+		}
+		for i, o := range c.Orders {
+			if day := domain.DateOf(o.At, time.UTC); day < from || day > until || i > 0 && o.At.Before(c.Orders[i-1].At) {
+				t.Fatalf("%s: order %v", c.ID, o)
+			}
+		}
+	}
+}
+
+// The population repeats what the model says: E[X(t)] = (a+b−1)/(a−1)·[1 − (α/(α+t))^r ₂F₁(r, b; a+b−1; t/(α+t))].
+// and the mean amount is pγ/(q−1) = 35.22.
+func TestModelMeans(t *testing.T) {
+	var repeats, sum, orders float64
+	const n = 40_000
+	for _, c := range population.Generate(3, n, from, from, from+39*7) {
+		repeats += float64(len(c.Orders) - 1)
+		for _, o := range c.Orders[:1] {
+			sum += float64(o.Minor) / 100
+			orders++
+		}
+	}
+	if got, want := repeats/n, expectedRepeats(39); math.Abs(got-want) > 0.05*want {
+		t.Errorf("%.4f repeat orders in 39 weeks, the model says %.4f", got, want)
+	}
+	if got, want := sum/orders, 6.25*15.44/(3.74-1); math.Abs(got-want) > 0.05*want {
+		t.Errorf("mean amount %.2f, the model says %.2f", got, want)
+	}
+}
+
+func expectedRepeats(t float64) float64 {
+	const r, alpha, a, b = 0.243, 4.414, 0.793, 2.426
+	z, term, f := t/(alpha+t), 1.0, 1.0
+	for k := 0.0; k < 10_000; k++ { // the series of ₂F₁(r, b; a+b−1; z)
+		term *= (r + k) * (b + k) / ((a + b - 1 + k) * (k + 1)) * z
+		f += term
+	}
+	return (a + b - 1) / (a - 1) * (1 - math.Pow(alpha/(alpha+t), r)*f)
+}
