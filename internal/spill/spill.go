@@ -1,10 +1,9 @@
-// Package spill is a map from text to numbers that stays small in memory: it
+// Package spill is a map of strings that stays small in memory: it
 // moves to a temporary folder once it has grown past its bound. An import uses
 // it to remember customers and rows of files of any size.
 package spill
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -12,35 +11,35 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Map is a map from text to numbers. Not safe for concurrent use. The caller closes it.
+// Map is a map of strings. Not safe for concurrent use. The caller closes it.
 type Map struct {
 	bound  int // entries kept in memory
-	memory map[string]int64
+	memory map[string]string
 	dir    string
 	disk   *pebble.DB
 }
 
 // New returns an empty map that keeps up to bound entries in memory.
-func New(bound int) *Map { return &Map{bound: bound, memory: map[string]int64{}} }
+func New(bound int) *Map { return &Map{bound: bound, memory: map[string]string{}} }
 
-// Get returns the number of key, and whether it has one.
-func (m *Map) Get(key string) (int64, bool, error) {
+// Get returns the value of key, and whether it has one.
+func (m *Map) Get(key string) (string, bool, error) {
 	if v, ok := m.memory[key]; ok || m.disk == nil {
 		return v, ok, nil
 	}
 	value, closer, err := m.disk.Get([]byte(key))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, false, nil
+		return "", false, nil
 	}
 	if err != nil {
-		return 0, false, fmt.Errorf("read the temporary folder: %w", err)
+		return "", false, fmt.Errorf("read the temporary folder: %w", err)
 	}
-	v := int64(binary.BigEndian.Uint64(value))
+	v := string(value)
 	return v, true, closer.Close()
 }
 
-// Set gives key a number.
-func (m *Map) Set(key string, value int64) error {
+// Set gives key a value.
+func (m *Map) Set(key string, value string) error {
 	m.memory[key] = value
 	if len(m.memory) <= m.bound {
 		return nil
@@ -69,7 +68,7 @@ func (m *Map) spill() error {
 	}
 	batch := m.disk.NewBatch()
 	for k, v := range m.memory {
-		if err := batch.Set([]byte(k), binary.BigEndian.AppendUint64(nil, uint64(v)), nil); err != nil {
+		if err := batch.Set([]byte(k), []byte(v), nil); err != nil {
 			return err
 		}
 	}

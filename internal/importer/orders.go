@@ -1,0 +1,400 @@
+// Package importer loads files into a running server through its ordinary
+// commands. A run that is repeated, or killed half-way and started again, changes
+// nothing that is there already.
+package importer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/client"
+	"github.com/rapport-crm/rapport/internal/orderfile"
+	"github.com/rapport-crm/rapport/internal/spill"
+	"golang.org/x/sync/errgroup"
+)
+
+// Orders is an import of orders from a file.
+type Orders struct {
+	Client *client.Client
+	Path   string
+	Format orderfile.Format
+	Source string       // the system whose ids the customers carry
+	From   *domain.Date // rows before it are passed over
+	Until  *domain.Date // rows after it are passed over
+	DryRun bool         // read and check the file, send nothing
+
+	// Reject is called for every row that is not imported, from one goroutine at a time.
+	Reject func(orderfile.RowError) error
+	// Progress is called often with how far a phase is, from one goroutine at a time.
+	Progress func(phase string, done, total int64)
+	// Patience is how long an unreachable server is waited for.
+	Patience time.Duration
+}
+
+// Summary counts rows: Read = Created + Unchanged + Rejected + Skipped. In a dry run
+// Created counts the rows that would be sent.
+type Summary struct {
+	Read, Created, Unchanged, Rejected, Skipped int64
+	Customers                                   int64 // in the rows not rejected by the file itself
+	CustomersCreated                            int64
+}
+
+const (
+	inMemory = 500_000 // entries of each map before it moves to disk
+	workers  = 4       // requests under way; a customer's rows stay with one
+	perBulk  = 500     // commands in a request
+)
+
+// The names under which ids are derived. They can never change: a repeated
+// import finds its customers and orders by them.
+var (
+	customers = uuid.NewSHA1(uuid.NameSpaceURL, []byte("rapport:import:customer"))
+	orders    = uuid.NewSHA1(uuid.NameSpaceURL, []byte("rapport:import:order"))
+)
+
+func derive(space uuid.UUID, parts ...string) uuid.UUID {
+	var name []byte
+	for _, p := range parts {
+		name = append(strconv.AppendInt(name, int64(len(p)), 10), ':')
+		name = append(name, p...)
+	}
+	return uuid.NewSHA1(space, name)
+}
+
+// Run imports the file. The summary holds what was done also when an error ends it early.
+func (o *Orders) Run(ctx context.Context) (Summary, error) {
+	r := &run{Orders: o, first: spill.New(inMemory), elsewhere: spill.New(inMemory)}
+	defer r.first.Close()
+	defer r.elsewhere.Close()
+	if err := r.scan(ctx); err != nil {
+		return r.sum, err
+	}
+	if o.DryRun {
+		r.sum.Created = r.sum.Read - r.sum.Rejected - r.sum.Skipped
+		return r.sum, nil
+	}
+	if err := r.register(ctx); err != nil {
+		return r.sum, err
+	}
+	return r.sum, r.record(ctx)
+}
+
+type run struct {
+	*Orders
+	first     *spill.Map // customer to the unix time of their earliest order in the file
+	elsewhere *spill.Map // customers known under another id than the derived one
+	mu        sync.Mutex // guards sum and Reject
+	sum       Summary
+}
+
+// scan reads the whole file once: it rejects what cannot be read and learns when
+// each customer first bought, which is when they are registered.
+func (r *run) scan(ctx context.Context) error {
+	return r.rows(ctx, "reading", true, func(row orderfile.Row) error {
+		at, known, err := r.first.Get(row.Customer)
+		if err != nil {
+			return err
+		}
+		if !known {
+			r.sum.Customers++
+		}
+		if earlier, _ := strconv.ParseInt(at, 10, 64); known && earlier <= row.At.Unix() {
+			return nil
+		}
+		return r.first.Set(row.Customer, strconv.FormatInt(row.At.Unix(), 10))
+	})
+}
+
+type registration struct {
+	CustomerID  string       `json:"customer_id"`
+	Kind        string       `json:"kind"`
+	Source      source       `json:"source"`
+	ExternalIDs []externalID `json:"external_ids"`
+	At          time.Time    `json:"registered_at"`
+}
+
+type source struct {
+	Channel string `json:"channel"`
+	Detail  string `json:"detail"`
+}
+
+type externalID struct {
+	System string `json:"system"`
+	ID     string `json:"id"`
+}
+
+// register registers every customer of the file that is not known yet.
+func (r *run) register(ctx context.Context) error {
+	sent := spill.New(inMemory)
+	defer sent.Close()
+	return r.send(ctx, func(yield func(item) error) error {
+		return r.rows(ctx, "customers", false, func(row orderfile.Row) error {
+			if _, done, err := sent.Get(row.Customer); done || err != nil {
+				return err
+			}
+			if err := sent.Set(row.Customer, ""); err != nil {
+				return err
+			}
+			at, _, err := r.first.Get(row.Customer)
+			if err != nil {
+				return err
+			}
+			unix, err := strconv.ParseInt(at, 10, 64)
+			if err != nil {
+				return err
+			}
+			id := derive(customers, r.Source, row.Customer).String()
+			body, err := json.Marshal(registration{
+				CustomerID:  id,
+				Kind:        "person",
+				Source:      source{Channel: "import", Detail: r.Source},
+				ExternalIDs: []externalID{{r.Source, row.Customer}},
+				At:          time.Unix(unix, 0).In(r.Format.Zone),
+			})
+			if err != nil {
+				return err
+			}
+			return yield(item{row, client.Line{Command: "register-customer", Customer: id, Body: body}})
+		})
+	}, r.registered)
+}
+
+func (r *run) registered(it item, result client.Result) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch p := result.Problem; {
+	case p == nil:
+		r.sum.CustomersCreated++
+	case p.Code == "customer_exists": // by an earlier run
+	case p.Code == "external_id_taken" && p.Holder == it.line.Customer: // likewise
+	case p.Code == "external_id_taken" && p.Holder != "": // registered in another way
+		return r.elsewhere.Set(it.row.Customer, p.Holder)
+	default:
+		// Their orders are rejected one by one, with the reason the server gives for each.
+	}
+	return nil
+}
+
+type order struct {
+	OrderID  string       `json:"order_id"`
+	Lines    []line       `json:"lines,omitempty"`
+	Total    domain.Money `json:"total"`
+	Channel  string       `json:"channel,omitempty"`
+	PlacedAt time.Time    `json:"placed_at"`
+	PlacedOn domain.Date  `json:"placed_on"`
+	PaidAt   time.Time    `json:"paid_at"`
+}
+
+type line struct {
+	SKU         string `json:"sku"`
+	Quantity    int64  `json:"quantity"`
+	AmountMinor int64  `json:"amount_minor"`
+}
+
+// record records the orders.
+func (r *run) record(ctx context.Context) error {
+	seen := spill.New(inMemory) // occurrences of rows with equal content
+	defer seen.Close()
+	return r.send(ctx, func(yield func(item) error) error {
+		return r.rows(ctx, "orders", false, func(row orderfile.Row) error {
+			it, err := r.order(row, seen)
+			if err != nil {
+				return err
+			}
+			return yield(it)
+		})
+	}, r.recorded)
+}
+
+func (r *run) order(row orderfile.Row, seen *spill.Map) (item, error) {
+	id := row.Order
+	if id == "" {
+		content := derive(orders, r.Source, row.Customer, row.On.String(), strconv.FormatInt(row.Amount, 10)).String()
+		count, _, err := seen.Get(content)
+		if err != nil {
+			return item{}, err
+		}
+		k, _ := strconv.Atoi(count)
+		if err := seen.Set(content, strconv.Itoa(k+1)); err != nil {
+			return item{}, err
+		}
+		id = derive(orders, content, strconv.Itoa(k+1)).String()
+	}
+	holder, known, err := r.elsewhere.Get(row.Customer)
+	if err != nil {
+		return item{}, err
+	}
+	if !known {
+		holder = derive(customers, r.Source, row.Customer).String()
+	}
+	o := order{
+		OrderID: id, Channel: row.Channel, PlacedAt: row.At, PlacedOn: row.On, PaidAt: row.At,
+		Total: domain.Money{AmountMinor: row.Amount, Currency: r.Format.Currency},
+	}
+	if row.SKU != "" || row.Quantity > 0 {
+		o.Lines = []line{{SKU: row.SKU, Quantity: max(row.Quantity, 1), AmountMinor: row.Amount}}
+	}
+	body, err := json.Marshal(o)
+	return item{row, client.Line{Command: "record-order", Customer: holder, Body: body}}, err
+}
+
+func (r *run) recorded(it item, result client.Result) error {
+	if result.Problem != nil {
+		return r.reject(orderfile.RowError{
+			Line: it.row.Line, Code: result.Problem.Code, Column: r.column(result.Problem),
+			Detail: result.Problem.Error(), Record: it.row.Record,
+		})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if result.Changed {
+		r.sum.Created++
+	} else {
+		r.sum.Unchanged++
+	}
+	return nil
+}
+
+// column names the column of the file that the problem is about, if it says so.
+func (r *run) column(p *client.Problem) string {
+	fields := map[string]string{
+		"/order_id": "order", "/total/amount_minor": "amount", "/placed_at": "date", "/placed_on": "date", "/channel": "channel",
+		"/lines/0/sku": "sku", "/lines/0/quantity": "quantity",
+	}
+	for _, e := range p.Errors {
+		if column := r.Format.Columns[fields[e.Pointer]]; column != "" {
+			return column
+		}
+	}
+	switch p.Code {
+	case "order_conflict":
+		return r.Format.Columns["order"]
+	case "customer_not_found":
+		return r.Format.Columns["customer"]
+	}
+	return ""
+}
+
+func (r *run) reject(e orderfile.RowError) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Rejected++
+	if r.Reject == nil {
+		return nil
+	}
+	return r.Reject(e)
+}
+
+// rows reads the file from its start. Only the first reading counts and rejects.
+func (r *run) rows(ctx context.Context, phase string, first bool, each func(orderfile.Row) error) error {
+	f, err := orderfile.Open(r.Path, r.Format)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for row, err := range f.Rows() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.Progress != nil {
+			r.Progress(phase, f.Read(), f.Size)
+		}
+		if first {
+			r.sum.Read++
+		}
+		if bad := (*orderfile.RowError)(nil); errors.As(err, &bad) {
+			if first {
+				if err := r.reject(*bad); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Path, err)
+		}
+		if r.From != nil && row.On < *r.From || r.Until != nil && row.On > *r.Until {
+			if first {
+				r.sum.Skipped++
+			}
+			continue
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	if r.Progress != nil {
+		r.Progress(phase, f.Size, f.Size)
+	}
+	return nil
+}
+
+// item is a command and the row it came from.
+type item struct {
+	row  orderfile.Row
+	line client.Line
+}
+
+// send sends what produce yields and hands every answer to answered. The items of
+// one customer are sent in order.
+func (r *run) send(ctx context.Context, produce func(yield func(item) error) error, answered func(item, client.Result) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var queues [workers]chan item
+	for i := range queues {
+		queues[i] = make(chan item, perBulk)
+		g.Go(func() error { return r.work(ctx, queues[i], answered) })
+	}
+	g.Go(func() error {
+		defer func() {
+			for _, q := range queues {
+				close(q)
+			}
+		}()
+		return produce(func(it item) error {
+			h := fnv.New32a()
+			h.Write([]byte(it.row.Customer))
+			select {
+			case queues[h.Sum32()%workers] <- it:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	})
+	return g.Wait()
+}
+
+// work sends the items of a queue, as many at once as there are.
+func (r *run) work(ctx context.Context, queue <-chan item, answered func(item, client.Result) error) error {
+	var items []item
+	var lines []client.Line
+	for {
+		items, lines = items[:0], lines[:0]
+		for it := range queue {
+			items, lines = append(items, it), append(lines, it.line)
+			if len(items) == perBulk {
+				break
+			}
+		}
+		if len(items) == 0 {
+			return ctx.Err()
+		}
+		results, err := r.Client.Bulk(ctx, lines, r.Patience)
+		for i, result := range results {
+			if err := answered(items[i], result); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
