@@ -1,0 +1,36 @@
+package eventschema
+
+import (
+	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/datakey"
+	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/operations"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/reservation"
+	"github.com/rapport-crm/rapport/domain/rfm"
+)
+
+// Events is every event type there is. Names and versions are for ever: add
+// lines and steps, never change them.
+var Events = NewRegistry(
+	event[customer.Registered]("customer.registered"),
+	event[customer.ProfileUpdated]("customer.profile_updated"),
+	event[customer.ExternalIDLinked]("customer.external_id_linked"),
+	event[customer.ClaimAbandoned]("customer.claim_abandoned"),
+	event[customer.OrderRecorded]("customer.order_recorded"),
+	event[customer.OrderPaid]("customer.order_paid"),
+	event[customer.OrderCancelled]("customer.order_cancelled"),
+	event[customer.RefundRecorded]("customer.refund_recorded"),
+
+	broadcast[calendar.DayClosed]("calendar.day_closed"),
+	broadcast[policy.Published]("policy.published"),
+	broadcast[rfm.Calibrated]("rfm.calibrated"),
+	broadcast[rfm.CalibrationFailed]("rfm.calibration_failed"),
+
+	event[reservation.Claimed]("reservation.claimed"),
+	event[reservation.Released]("reservation.released"),
+	event[deployment.Created]("deployment.created"),
+	event[datakey.Created]("datakey.created"),
+	event[operations.EventParked]("operations.event_parked"),
+)
