@@ -1,0 +1,166 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/eventschema"
+)
+
+// broadcast applies an event that holds for all customers: the world changes,
+// jobs get the values they asked for, and documents whose places and totals
+// depend on the world move without having changed.
+func (p *Partition) broadcast(ctx context.Context, raw *eventschema.Raw) error {
+	if !p.rules.Schema.Known(raw.Type) {
+		return poison(*raw, errUnknownType)
+	}
+	if !p.rules.Schema.Broadcast(raw.Type) {
+		return nil
+	}
+	e, err := p.rules.Schema.Open(*raw, nil)
+	if err != nil {
+		return poison(*raw, err)
+	}
+	for _, f := range p.fillings {
+		if raw.Position <= f.at.Position {
+			continue
+		}
+		if err := p.evolve(ctx, f, e); err != nil {
+			return err
+		}
+	}
+	p.applied++
+	return nil
+}
+
+func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
+	next := f.world.Evolve(e)
+	if name, ok := f.View.settled(e); ok {
+		f.note(name, nil)
+	}
+	if name, ok := f.View.asked(e, next); ok && (p.rules.Settled == nil || !p.rules.Settled(e.Position)) {
+		note, err := p.collect(ctx, f, e, next)
+		if err != nil {
+			return err
+		}
+		f.note(name, note)
+	}
+	if !f.View.rescores(e) {
+		f.world = next
+		return nil
+	}
+	customers, err := p.customers(ctx, f)
+	if err != nil {
+		return err
+	}
+	if f.at.Cursor == "" {
+		if len(customers) <= p.rules.Slice {
+			f.world, f.rescore = next, true // with the next commit
+			return nil
+		}
+		notes := f.notes // of this event: they wait for the last slice
+		f.notes = nil
+		p.reach(e.Position - 1)
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+		f.notes = notes
+	}
+	return p.slice(ctx, f, next, e.Position, customers)
+}
+
+func (f *filling) note(name string, note []byte) {
+	if f.notes == nil {
+		f.notes = map[string][]byte{}
+	}
+	f.notes[name] = note
+}
+
+// collect asks a view for its contribution.
+func (p *Partition) collect(ctx context.Context, f *filling, e Event, w *World) ([]byte, error) {
+	customers, err := p.customers(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	var documents iter.Seq2[uuid.UUID, document] = func(yield func(uuid.UUID, document) bool) {
+		for r := range p.each(ctx, f, customers, &failed) {
+			h := &r.held[f.slot]
+			exists := h.stored
+			if h.dirty {
+				stored, err := h.doc.encode()
+				if err != nil {
+					failed = err
+					return
+				}
+				exists = stored != nil
+			}
+			if exists && !yield(r.customer, h.doc) {
+				return
+			}
+		}
+	}
+	note, err := f.View.collect(e, w, documents)
+	if failed != nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("contribution of partition %d of %s: %w", p.number, f.Generation(), err)
+	}
+	if note == nil {
+		note = []byte{}
+	}
+	return note, nil
+}
+
+// slice moves all documents of a filling, which are clean, from the world in the
+// store to the next one, in several commits, each of which says how far it came.
+func (p *Partition) slice(ctx context.Context, f *filling, next *World, position uint64, customers []uuid.UUID) error {
+	for len(customers) > 0 && f.at.Cursor != "" && customers[0].String() <= f.at.Cursor {
+		customers = customers[1:]
+	}
+	for {
+		part := customers[:min(len(customers), p.rules.Slice)]
+		customers = customers[len(part):]
+		c := &Change{Generation: f.Generation(), From: f.saved}
+		if err := p.rescore(ctx, f, c, next, part); err != nil {
+			return err
+		}
+		f.metricsInto(c)
+		if len(customers) > 0 {
+			f.at.Cursor = part[len(part)-1].String()
+		} else {
+			f.at = Checkpoint{Position: position}
+			f.world = next
+			var err error
+			if c.World, err = next.Encode(); err != nil {
+				return fmt.Errorf("world of partition %d: %w", p.number, err)
+			}
+			c.Notes, f.notes = f.notes, nil
+		}
+		c.To = f.at
+		if err := p.commit(ctx, []Change{*c}); err != nil {
+			return err
+		}
+		f.saved, f.changed = f.at, nil
+		if len(customers) == 0 {
+			f.savedWorld, f.rescore = next, false
+			return nil
+		}
+		p.evict()
+	}
+}
+
+// rescore adds to a change what moves when clean documents of some customers
+// leave the world in the store for the next one.
+func (p *Partition) rescore(ctx context.Context, f *filling, c *Change, next *World, customers []uuid.UUID) error {
+	var failed error
+	for r := range p.each(ctx, f, customers, &failed) {
+		if h := &r.held[f.slot]; h.stored && !h.dirty {
+			f.move(c, r.customer, h.doc.places(f.savedWorld), h.doc.places(next), h.doc.metrics(f.savedWorld), h.doc.metrics(next))
+		}
+	}
+	return failed
+}

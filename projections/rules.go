@@ -1,0 +1,136 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain/datakey"
+	"github.com/rapport-crm/rapport/eventschema"
+)
+
+// Schema reads stored events; *eventschema.Registry is one.
+type Schema interface {
+	Open(raw eventschema.Raw, key *eventschema.DataKey) (eventschema.Event, error)
+	Broadcast(wireType string) bool
+	Known(wireType string) bool
+}
+
+// Keys unwraps data keys; *eventschema.Keyring does.
+type Keys interface {
+	Unwrap(keyID string, wrapped []byte) (*eventschema.DataKey, error)
+}
+
+// KeySource finds a customer's data key in the log. Erased is true only if the
+// stream of the key was destroyed; a customer who never had a key has nothing
+// wrapped. Errors are those of the log, and pass.
+type KeySource interface {
+	Key(ctx context.Context, customer uuid.UUID) (keyID string, wrapped []byte, erased bool, err error)
+}
+
+// Rules is what all partitions need to understand events, and how much they may
+// hold in memory. It is shared by value and its members are safe for concurrent use.
+type Rules struct {
+	Schema    Schema
+	Keys      Keys
+	KeySource KeySource
+	// KeyDocuments is the serving generation of the keys view, asked before the
+	// KeySource by partitions that do not fold the keys themselves. Optional.
+	KeyDocuments Generation
+	// Parked says that an operator wants an event passed over. Optional.
+	Parked func(event uuid.UUID) bool
+	// Settled says that what a broadcast event at a position asks for has been
+	// answered later in the log, so that no contribution is needed. Optional.
+	Settled func(position uint64) bool
+
+	DirtyBytes int // a partition that is behind commits when it holds about this much; 0: 1 MiB
+	CacheBytes int // a partition forgets documents beyond this much; 0: 4 MiB
+	Slice      int // documents rescored by one commit; 0: 2,000
+}
+
+func (r Rules) withDefaults() Rules {
+	if r.DirtyBytes == 0 {
+		r.DirtyBytes = 1 << 20
+	}
+	if r.CacheBytes == 0 {
+		r.CacheBytes = 4 << 20
+	}
+	if r.Slice == 0 {
+		r.Slice = 2000
+	}
+	return r
+}
+
+// Poison is an event that cannot be applied. It stops its partition until the
+// program understands it or an operator parks it; nothing is skipped silently.
+type Poison struct {
+	EventID  uuid.UUID
+	Position uint64
+	Stream   string
+	Type     string
+	Reason   error
+}
+
+func (p *Poison) Error() string {
+	return fmt.Sprintf("event %s (%s at position %d in %s) cannot be applied: %v", p.EventID, p.Type, p.Position, p.Stream, p.Reason)
+}
+
+func (p *Poison) Unwrap() error { return p.Reason }
+
+var (
+	errUnknownType = errors.New("the type is unknown to this program")
+	errNoKey       = errors.New("the customer's data key is missing and was not destroyed")
+)
+
+func poison(raw eventschema.Raw, reason error) *Poison {
+	return &Poison{raw.ID, raw.Position, raw.Stream, raw.Type, reason}
+}
+
+// KeyDocument is the document of the keys view: a customer's data key, wrapped.
+type KeyDocument struct {
+	KeyID   string `json:"key_id,omitempty"`
+	Wrapped []byte `json:"wrapped,omitempty"`
+}
+
+// KeysView is the name of the view that holds the customers' wrapped data keys.
+const KeysView = "keys"
+
+// NewKeys returns the view of the customers' wrapped data keys. Whatever
+// partition folds it opens personal data without asking the log.
+func NewKeys() *View[KeyDocument] {
+	return &View[KeyDocument]{
+		Name: KeysView,
+		Fold: func(d *KeyDocument, e Event) bool {
+			switch k := e.Data.(type) {
+			case datakey.Created:
+				*d = KeyDocument{k.KeyID, k.Wrapped}
+				return true
+			}
+			return false
+		},
+	}
+}
+
+// keyCache remembers unwrapped keys of one partition.
+type keyCache struct {
+	keys map[uuid.UUID]*eventschema.DataKey
+}
+
+// keysCached bounds a keyCache; a data key takes about a kilobyte.
+const keysCached = 512
+
+func (c *keyCache) get(customer uuid.UUID) *eventschema.DataKey { return c.keys[customer] }
+
+func (c *keyCache) put(customer uuid.UUID, key *eventschema.DataKey) {
+	if c.keys == nil {
+		c.keys = make(map[uuid.UUID]*eventschema.DataKey)
+	}
+	if len(c.keys) >= keysCached {
+		for id := range c.keys { // any one will do
+			delete(c.keys, id)
+			break
+		}
+	}
+	c.keys[customer] = key
+}
