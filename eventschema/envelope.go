@@ -25,6 +25,9 @@ func CustomerOf(raw Raw) (uuid.UUID, bool) {
 	return uuid.UUID{}, false
 }
 
+// CustomerOf is the function of the same name, for who is handed a Registry.
+func (r *Registry) CustomerOf(raw Raw) (uuid.UUID, bool) { return CustomerOf(raw) }
+
 // appendMeta appends the metadata up to the chain. Members that say nothing are
 // left out; Reason is not among them, it stands in the encrypted block.
 func appendMeta(dst []byte, m *Meta) ([]byte, error) {
