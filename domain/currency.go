@@ -1,37 +1,41 @@
 package domain
 
-import "strings"
+import "github.com/Rhymond/go-money"
 
-// MinorUnits returns how many decimal digits the minor unit of an ISO 4217
-// currency has (2 for EUR, 0 for JPY, 3 for KWD), and whether it is a currency.
-func MinorUnits(currency string) (digits int, known bool) {
+// MinorUnits returns the number of decimals of an ISO 4217 currency: 2 for EUR,
+// 0 for JPY, 3 for KWD. It knows the current list and most withdrawn
+// currencies, so that the past can be recorded. What has no minor unit (gold,
+// special drawing rights) is no currency here. Codes are upper case.
+func MinorUnits(currency string) (decimals int, ok bool) {
+	if n, ok := moreMinorUnits[currency]; ok {
+		return n, n >= 0
+	}
 	if len(currency) != 3 {
 		return 0, false
 	}
-	digits, known = minorUnits[currency]
-	return digits, known
+	c := money.GetCurrency(currency)
+	if c == nil || c.Code != currency { // go-money takes lower case as well
+		return 0, false
+	}
+	return c.Fraction, true
 }
 
-// minorUnits is ISO 4217's list of currencies in use, and those it replaced so
-// recently that orders in them are still being told.
-var minorUnits = func() map[string]int {
-	byDigits := map[int]string{
-		0: `BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF`,
-		2: `AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
-		    CAD CDF CHE CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP
-		    GBP GEL GHS GIP GMD GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT
-		    LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN
-		    NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP
-		    SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS
-		    VED VES WST XCD XCG YER ZAR ZMW ZWG ZWL`,
-		3: `BHD IQD JOD KWD LYD OMR TND`,
-		4: `CLF UYW`,
+// MajorUnit returns how many minor units make one unit of a currency: 100 for
+// EUR, 1 for JPY. ok is false for a currency that is not known.
+func MajorUnit(currency string) (minor int64, ok bool) {
+	n, ok := MinorUnits(currency)
+	minor = 1
+	for range n {
+		minor *= 10
 	}
-	m := map[string]int{}
-	for digits, codes := range byDigits {
-		for _, c := range strings.Fields(codes) {
-			m[c] = digits
-		}
-	}
-	return m
-}()
+	return minor, ok
+}
+
+// moreMinorUnits is what go-money lacks of ISO 4217, and, as -1, what it has
+// beside it.
+var moreMinorUnits = map[string]int{
+	"BOV": 2, "CHE": 2, "CHW": 2, "COU": 2, "MXV": 2, "USN": 2, "UYI": 0, "UYW": 4, "VED": 2, "XAD": 2, "ZWG": 2,
+	"ATS": 2, "BEF": 0, "CYP": 2, "DEM": 2, "ESP": 0, "FIM": 2, "FRF": 2, "GRD": 0, "IEP": 2, "ITL": 0, "LUF": 0,
+	"MTL": 2, "NLG": 2, "PTE": 0, "SIT": 2,
+	"GGP": -1, "IMP": -1, "JEP": -1, "XAG": -1, "XAU": -1, "XDR": -1,
+}
