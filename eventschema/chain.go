@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -73,25 +74,10 @@ func cutChain(metadata []byte) (covered []byte, chain Chain, ok bool) {
 	return metadata[:n], chain, true
 }
 
-// parse reads lower-case hexadecimal digits.
+// parse reads hexadecimal digits, lower-case only: the chain does not cover its
+// own digits, so there must be one way to write them.
 func (c *Chain) parse(digits []byte) bool {
-	if len(digits) != 2*len(c) {
-		return false
-	}
-	bad := byte(0)
-	for i := range c {
-		hi, lo := digits[2*i], digits[2*i+1]
-		c[i] = unhex[hi]<<4 | unhex[lo]&15
-		bad |= unhex[hi] | unhex[lo] | upper(hi) | upper(lo)
-	}
-	return bad <= 15
-}
-
-func upper(c byte) byte {
-	if c >= 'A' && c <= 'F' {
-		return 255
-	}
-	return 0
+	return !unhexAll(c[:], digits) && !slices.ContainsFunc(digits, func(c byte) bool { return c >= 'A' && c <= 'F' })
 }
 
 // String returns the value in hexadecimal.

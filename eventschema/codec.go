@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,14 +30,13 @@ type codec struct {
 
 // structCodec is the members of a struct, in their order.
 type structCodec struct {
-	fields []fieldCodec
-	byName map[string]int
+	fields  []fieldCodec
+	members *members
 }
 
 type fieldCodec struct {
 	codec
 	name     string
-	key      string // `"name":`
 	index    int
 	personal bool
 	omit     func(reflect.Value) bool // nil: never
@@ -61,8 +61,9 @@ func (c compiler) structOf(t reflect.Type, top bool) *structCodec {
 	if s, ok := c[t]; ok {
 		return s
 	}
-	s := &structCodec{byName: map[string]int{}}
+	s := new(structCodec)
 	c[t] = s
+	var names []string
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -79,14 +80,10 @@ func (c compiler) structOf(t reflect.Type, top bool) *structCodec {
 		if top && name == personalMember {
 			panic(fmt.Sprintf("eventschema: %v.%s: the name %q is taken", t, f.Name, name))
 		}
-		if _, dup := s.byName[name]; dup {
+		if slices.Contains(names, name) {
 			panic(fmt.Sprintf("eventschema: %v has two members %q", t, name))
 		}
-		key, err := appendString(nil, name)
-		if err != nil {
-			panic(err)
-		}
-		fc := fieldCodec{codec: c.of(f.Type), name: name, key: string(key) + ":", index: i, personal: personal}
+		fc := fieldCodec{codec: c.of(f.Type), name: name, index: i, personal: personal}
 		for option := range strings.SplitSeq(options, ",") {
 			switch option {
 			case "":
@@ -98,9 +95,10 @@ func (c compiler) structOf(t reflect.Type, top bool) *structCodec {
 				panic(fmt.Sprintf("eventschema: %v.%s: json option %q is not supported", t, f.Name, option))
 			}
 		}
-		s.byName[name] = len(s.fields)
+		names = append(names, name)
 		s.fields = append(s.fields, fc)
 	}
+	s.members = membersOf(names...)
 	if len(s.fields) > 64 {
 		panic(fmt.Sprintf("eventschema: %v has more than 64 fields", t))
 	}
@@ -175,7 +173,7 @@ func (s *structCodec) append(dst []byte, v reflect.Value, which func(*fieldCodec
 		if c := dst[len(dst)-1]; c != '{' {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, f.key...)
+		dst = append(dst, s.members.quoted[i]...)
 		var err error
 		if dst, err = f.enc(dst, fv); err != nil {
 			return dst, fmt.Errorf("%s: %w", f.name, err)
@@ -193,30 +191,19 @@ func (s *structCodec) read(r *reader, v reflect.Value, block *[]byte) {
 	var seen uint64
 	next := 0
 	for more := r.open('{'); more; more = r.more('{') {
-		key := r.key()
-		i := next
-		if i >= len(s.fields) || s.fields[i].name != string(key) {
-			known := false
-			if i, known = s.byName[string(key)]; !known {
-				if block == nil || string(key) != personalMember {
-					r.skip()
-					continue
-				}
-				if *block != nil {
-					r.fail(errDuplicate)
-					return
-				}
-				*block = append([]byte{}, r.str()...)
-				continue
-			}
-		}
-		if seen&(1<<i) != 0 {
+		i, key := s.members.take(r, next)
+		switch {
+		case i >= 0:
+			r.once(&seen, i)
+			next = i + 1
+			s.fields[i].dec(r, v.Field(s.fields[i].index))
+		case block == nil || string(key) != personalMember:
+			r.skip()
+		case *block != nil:
 			r.fail(errDuplicate)
-			return
+		default:
+			*block = append([]byte{}, r.str()...)
 		}
-		seen |= 1 << i
-		next = i + 1
-		s.fields[i].dec(r, v.Field(s.fields[i].index))
 	}
 }
 
@@ -378,10 +365,12 @@ func decSlice(elem codec) func(*reader, reflect.Value) {
 		if r.null() {
 			return
 		}
-		v.Grow(1)
+		v.Grow(2) // so that it is not nil
 		n := 0
 		for more := r.open('['); more; more = r.more('[') {
-			v.Grow(1)
+			if n == v.Cap() {
+				v.Grow(n)
+			}
 			v.SetLen(n + 1)
 			elem.dec(r, v.Index(n))
 			n++

@@ -122,125 +122,115 @@ func (w *metaWriter) time(name string, t time.Time) {
 // is read where it stands; only VerifyChain insists that it is the last.
 func decodeMeta(metadata []byte) (m Meta, err error) {
 	r := reader{b: metadata}
-	var seen uint32
+	var seen uint64
+	next := 0
 	for more := r.open('{'); more; more = r.more('{') {
-		bit := m.member(&r, r.key())
-		if seen&bit != 0 {
-			r.fail(errDuplicate)
+		i, _ := metaMembers.take(&r, next)
+		if i < 0 {
+			r.skip()
+			continue
 		}
-		seen |= bit
+		r.once(&seen, i)
+		next = i + 1
+		m.member(&r, i)
 	}
 	if err := r.end(); err != nil {
 		return Meta{}, fmt.Errorf("metadata: %w", err)
 	}
-	if m.Customer != (uuid.UUID{}) {
-		if first, ok := CustomerOf(Raw{Metadata: metadata}); !ok || first != m.Customer {
-			return Meta{}, fmt.Errorf("metadata: %w", errCustomerFirst)
-		}
-	}
 	return m, nil
 }
 
-// member reads the value of one member and returns a bit that stands for it.
-func (m *Meta) member(r *reader, key []byte) uint32 {
-	switch string(key) {
-	case "customer_id":
+var (
+	metaMembers = membersOf("customer_id", "command_id", "digest", "correlation_id", "causation_id", "actor",
+		"channel", "occurred_at", "recorded_at", "business_date", "policies", "key", "chain")
+	actorMembers  = membersOf("kind", "id", "on_behalf_of", "version", "asserted")
+	policyMembers = membersOf("kind", "version")
+)
+
+// member reads the value of one of metaMembers.
+func (m *Meta) member(r *reader, i int) {
+	switch i {
+	case 0:
 		m.Customer = r.id()
-		return 1 << 0
-	case "command_id":
-		m.Command = r.id()
-		return 1 << 1
-	case "digest":
-		digits := r.str()
-		m.Digest = make([]byte, hex.DecodedLen(len(digits)))
-		if _, err := hex.Decode(m.Digest, digits); err != nil {
-			r.fail(errValue)
+		if r.i != len(customerMember)+36+1 { // where CustomerOf looks
+			r.fail(errCustomerFirst)
 		}
-		return 1 << 2
-	case "correlation_id":
+	case 1:
+		m.Command = r.id()
+	case 2:
+		m.Digest = r.hex()
+	case 3:
 		m.Correlation = r.id()
-		return 1 << 3
-	case "causation_id":
+	case 4:
 		m.Causation = r.id()
-		return 1 << 4
-	case "actor":
+	case 5:
 		m.Actor.read(r)
-		return 1 << 5
-	case "channel":
+	case 6:
 		m.Channel = r.shared()
-		return 1 << 6
-	case "occurred_at":
+	case 7:
 		m.OccurredAt = r.time()
-		return 1 << 7
-	case "recorded_at":
+	case 8:
 		m.RecordedAt = r.time()
-		return 1 << 8
-	case "business_date":
+	case 9:
 		d, ok := parseDate(r.str())
 		if !ok {
 			r.fail(errValue)
 		}
 		m.BusinessDate = d
-		return 1 << 9
-	case "policies":
+	case 10:
 		for more := r.open('['); more; more = r.more('[') {
 			m.Policies = append(m.Policies, readPolicyRef(r))
 		}
-		return 1 << 10
-	case "key":
+	case 11:
 		m.Key = string(r.str())
-		return 1 << 11
-	case "chain":
+	case 12:
 		if !m.Chain.parse(r.str()) {
 			r.fail(errValue)
 		}
-		return 1 << 12
 	}
-	r.skip()
-	return 0
 }
 
 func (a *Actor) read(r *reader) {
-	seen := uint32(0)
+	var seen uint64
+	next := 0
 	for more := r.open('{'); more; more = r.more('{') {
-		bit := uint32(0)
-		switch string(r.key()) {
-		case "kind":
-			a.Kind, bit = r.shared(), 1
-		case "id":
-			a.ID, bit = string(r.str()), 2
-		case "on_behalf_of":
-			a.OnBehalfOf, bit = string(r.str()), 4
-		case "version":
-			a.Version, bit = r.shared(), 8
-		case "asserted":
-			a.Asserted, bit = r.bool(), 16
-		default:
+		i, _ := actorMembers.take(r, next)
+		if i < 0 {
 			r.skip()
+			continue
 		}
-		if seen&bit != 0 {
-			r.fail(errDuplicate)
+		r.once(&seen, i)
+		switch next = i + 1; i {
+		case 0:
+			a.Kind = r.shared()
+		case 1:
+			a.ID = string(r.str())
+		case 2:
+			a.OnBehalfOf = string(r.str())
+		case 3:
+			a.Version = string(r.str())
+		case 4:
+			a.Asserted = r.bool()
 		}
-		seen |= bit
 	}
 }
 
 func readPolicyRef(r *reader) (p PolicyRef) {
-	seen := uint32(0)
+	var seen uint64
+	next := 0
 	for more := r.open('{'); more; more = r.more('{') {
-		bit := uint32(0)
-		switch string(r.key()) {
-		case "kind":
-			p.Kind, bit = r.shared(), 1
-		case "version":
-			p.Version, bit = int(r.int(strconv.IntSize)), 2
-		default:
+		i, _ := policyMembers.take(r, next)
+		if i < 0 {
 			r.skip()
+			continue
 		}
-		if seen&bit != 0 {
-			r.fail(errDuplicate)
+		r.once(&seen, i)
+		switch next = i + 1; i {
+		case 0:
+			p.Kind = r.shared()
+		case 1:
+			p.Version = int(r.int(strconv.IntSize))
 		}
-		seen |= bit
 	}
 	return p
 }
@@ -261,20 +251,57 @@ func (r *reader) time() time.Time {
 	return t
 }
 
-// shared takes a string that is likely one of a few.
+// hex takes a string of hexadecimal digits.
+func (r *reader) hex() []byte {
+	text := r.str()
+	b := make([]byte, len(text)/2)
+	if bad := unhexAll(b, text); bad {
+		r.fail(errValue)
+	}
+	return b
+}
+
+// unhexAll fills dst from twice as many digits and says whether they are none.
+func unhexAll(dst, digits []byte) (bad bool) {
+	if len(digits) != 2*len(dst) {
+		return true
+	}
+	var or byte
+	for i := range dst {
+		hi, lo := unhex[digits[2*i]], unhex[digits[2*i+1]]
+		or |= hi | lo
+		dst[i] = hi<<4 | lo&15
+	}
+	return or > 15
+}
+
+// shared takes a string that is likely one of a few, of which one copy serves
+// all envelopes.
 func (r *reader) shared() string {
 	b := r.str()
-	if s, ok := common[string(b)]; ok {
-		return s
+	switch string(b) {
+	case "user":
+		return "user"
+	case "api":
+		return "api"
+	case "import":
+		return "import"
+	case "system":
+		return "system"
+	case "rule":
+		return "rule"
+	case "ai":
+		return "ai"
+	case "rpa":
+		return "rpa"
+	case "rfm":
+		return "rfm"
+	case "online":
+		return "online"
+	case "store":
+		return "store"
+	case "web":
+		return "web"
 	}
 	return string(b)
 }
-
-// common are strings that stand in very many envelopes: one copy serves all.
-var common = func() map[string]string {
-	m := map[string]string{}
-	for _, s := range []string{"user", "api", "rule", "ai", "rpa", "import", "system", "rfm", "web", "store", "online", "app", "phone", "email"} {
-		m[s] = s
-	}
-	return m
-}()

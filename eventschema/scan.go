@@ -2,7 +2,9 @@ package eventschema
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -40,12 +42,17 @@ func (r *reader) fail(err error) {
 
 // peek skips white space and returns the next byte without taking it, 0 at the end.
 func (r *reader) peek() byte {
-	for r.i < len(r.b) {
-		c := r.b[r.i]
-		if c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+	if r.i < len(r.b) && r.b[r.i] > ' ' {
+		return r.b[r.i]
+	}
+	return r.space()
+}
+
+func (r *reader) space() byte {
+	for ; r.i < len(r.b); r.i++ {
+		if c := r.b[r.i]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return c
 		}
-		r.i++
 	}
 	return 0
 }
@@ -99,6 +106,54 @@ func (r *reader) key() []byte {
 	}
 	r.i++
 	return k
+}
+
+// members are the names of an object's members, in the order in which they are
+// written.
+type members struct {
+	quoted []string // `"name":`
+	index  map[string]int
+}
+
+func membersOf(names ...string) *members {
+	m := &members{index: map[string]int{}}
+	for i, name := range names {
+		quoted, err := appendString(nil, name)
+		if err != nil {
+			panic(err)
+		}
+		m.quoted = append(m.quoted, string(quoted)+":")
+		m.index[name] = i
+	}
+	return m
+}
+
+// take takes the name of a member and the colon, and returns which one it is,
+// -1 for another, whose name is key. next is the one that would be next if none
+// were left out.
+func (m *members) take(r *reader, next int) (i int, key []byte) {
+	if r.peek() == '"' {
+		rest := r.b[r.i:]
+		for i, quoted := range m.quoted[min(next, len(m.quoted)):] {
+			if len(rest) >= len(quoted) && string(rest[:len(quoted)]) == quoted {
+				r.i += len(quoted)
+				return next + i, nil
+			}
+		}
+	}
+	key = r.key()
+	if i, ok := m.index[string(key)]; ok && r.err == nil {
+		return i, nil
+	}
+	return -1, key
+}
+
+// once notes in seen that member i was there, and fails if it was before.
+func (r *reader) once(seen *uint64, i int) {
+	if *seen&(1<<i) != 0 {
+		r.fail(errDuplicate)
+	}
+	*seen |= 1 << i
 }
 
 // end says that nothing but white space may follow.
@@ -157,28 +212,46 @@ func (r *reader) str() []byte {
 		return nil
 	}
 	start := r.i + 1
-	ascii := byte(0)
 	b := r.b
-	for i := start; i < len(b); i++ {
-		c := b[i]
-		if c == '"' {
+	ascii := true
+	for i := start; i < len(b); {
+		if i+8 <= len(b) {
+			n := ordinary(binary.LittleEndian.Uint64(b[i:]))
+			i += n
+			if n == 8 {
+				continue
+			}
+		}
+		switch c := b[i]; {
+		case c == '"':
 			r.i = i + 1
-			if ascii >= utf8.RuneSelf && !utf8.Valid(b[start:i]) {
+			if !ascii && !utf8.Valid(b[start:i]) {
 				r.fail(errUTF8)
 				return nil
 			}
 			return b[start:i:i]
-		}
-		if c == '\\' {
+		case c == '\\':
 			return r.escaped(start, i)
+		case c < ' ':
+			r.fail(errSyntax)
+			return nil
+		case c >= utf8.RuneSelf:
+			ascii = false
 		}
-		if c < ' ' {
-			break
-		}
-		ascii |= c
+		i++
 	}
 	r.fail(errSyntax)
 	return nil
+}
+
+// ordinary returns how many of eight bytes, from the lowest, are ASCII and
+// neither a quote nor a backslash nor a control character.
+func ordinary(w uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^('"'*ones), w^('\\'*ones)
+	// A borrow can only raise a flag above one that is rightly raised.
+	flags := ((quote-ones)&^quote | (slash-ones)&^slash | (w-' '*ones)&^w | w) & highs
+	return bits.TrailingZeros64(flags) / 8 // 64 without a flag
 }
 
 // escaped continues a string at its first backslash.
@@ -302,7 +375,7 @@ func (r *reader) number() (text []byte, integer bool) {
 }
 
 // int takes an integer that fits in so many bits.
-func (r *reader) int(bits int) int64 {
+func (r *reader) int(size int) int64 {
 	text, integer := r.number()
 	if r.err != nil {
 		return 0
@@ -312,7 +385,7 @@ func (r *reader) int(bits int) int64 {
 		text = text[1:]
 	}
 	u, ok := decimal(text)
-	limit := uint64(1) << (bits - 1)
+	limit := uint64(1) << (size - 1)
 	switch {
 	case !integer:
 		r.fail(errType)
@@ -327,7 +400,7 @@ func (r *reader) int(bits int) int64 {
 }
 
 // uint takes an unsigned integer that fits in so many bits.
-func (r *reader) uint(bits int) uint64 {
+func (r *reader) uint(size int) uint64 {
 	text, integer := r.number()
 	if r.err != nil {
 		return 0
@@ -337,7 +410,7 @@ func (r *reader) uint(bits int) uint64 {
 		return 0
 	}
 	u, ok := decimal(text)
-	if !ok || bits < 64 && u>>bits != 0 {
+	if !ok || size < 64 && u>>size != 0 {
 		r.fail(errRange)
 		return 0
 	}

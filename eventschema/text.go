@@ -118,11 +118,53 @@ func appendTime(dst []byte, t time.Time) ([]byte, error) {
 }
 
 // parseTime reads an instant of RFC 3339 and returns it in UTC.
-func parseTime(b []byte) (t time.Time, ok bool) {
+func parseTime(b []byte) (time.Time, bool) {
+	if t, ok := parseUTC(b); ok {
+		return t, true
+	}
+	var t time.Time
 	if err := t.UnmarshalText(b); err != nil {
 		return time.Time{}, false
 	}
 	return t.UTC(), true
+}
+
+// parseUTC reads what appendTime writes, and leaves all other forms to the
+// time package.
+func parseUTC(b []byte) (t time.Time, ok bool) {
+	if len(b) < 20 || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[len(b)-1] != 'Z' {
+		return t, false
+	}
+	date, ok1 := parseDate(b[:10])
+	hour, ok2 := digits(b[11:13])
+	minute, ok3 := digits(b[14:16])
+	second, ok4 := digits(b[17:19])
+	if !ok1 || !ok2 || !ok3 || !ok4 || hour > 23 || minute > 59 || second > 59 {
+		return t, false
+	}
+	nanos := 0
+	if fraction := b[19 : len(b)-1]; len(fraction) > 0 {
+		n, ok := digits(fraction[1:])
+		if fraction[0] != '.' || len(fraction) < 2 || len(fraction) > 10 || !ok {
+			return t, false
+		}
+		for i := len(fraction); i < 10; i++ {
+			n *= 10
+		}
+		nanos = n
+	}
+	return time.Unix(int64(date)*86400+int64(hour*3600+minute*60+second), int64(nanos)).UTC(), true
+}
+
+// digits reads a few decimal digits.
+func digits(b []byte) (n int, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
 }
 
 // appendDate appends "2006-01-02", with quotes.
@@ -143,32 +185,25 @@ func parseDate(b []byte) (domain.Date, bool) {
 	if len(b) != 10 || b[4] != '-' || b[7] != '-' {
 		return 0, false
 	}
-	var n [10]int
-	for i, c := range b {
-		if i == 4 || i == 7 {
-			continue
-		}
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n[i] = int(c - '0')
-	}
-	year := n[0]*1000 + n[1]*100 + n[2]*10 + n[3]
-	month, day := n[5]*10+n[6], n[8]*10+n[9]
-	if month < 1 || month > 12 || day < 1 || day > daysIn(month, year) {
+	year, ok1 := digits(b[:4])
+	month, ok2 := digits(b[5:7])
+	day, ok3 := digits(b[8:])
+	if !ok1 || !ok2 || !ok3 || month < 1 || month > 12 || day < 1 || day > daysIn(month, year) {
 		return 0, false
 	}
-	return domain.NewDate(year, time.Month(month), day), true
+	// Days since 1970-01-01, with years that begin in March so that a leap day
+	// comes last.
+	y, m := year, month-3
+	if m < 0 {
+		y, m = y-1, m+12
+	}
+	y += 400 // not negative: a whole cycle of leap years is 146097 days
+	return domain.Date(365*y + y/4 - y/100 + y/400 + (153*m+2)/5 + day - 1 - 719468 - 146097), true
 }
 
 func daysIn(month, year int) int {
-	switch {
-	case month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0):
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
 		return 29
-	case month == 2:
-		return 28
-	case month == 4, month == 6, month == 9, month == 11:
-		return 30
 	}
-	return 31
+	return [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[month-1]
 }
