@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/deployment"
@@ -25,6 +26,19 @@ type World struct {
 	// Calibration is the one that stands; Failed the attempt after it, if that failed.
 	Calibration *rfm.Calibrated        `json:"calibration,omitempty"`
 	Failed      *rfm.CalibrationFailed `json:"calibration_failed,omitempty"`
+	// Asked are the calibrations that have neither come nor failed yet, in the
+	// order of the log; AnsweredAt is the position of the last that came or failed.
+	Asked      []AskedCalibration `json:"asked,omitempty"`
+	AnsweredAt uint64             `json:"answered_at,omitempty"`
+}
+
+// AskedCalibration is a calibration that an event asked for: a day was closed,
+// or a policy published that is in force at once.
+type AskedCalibration struct {
+	Event         uuid.UUID   `json:"event"`
+	Position      uint64      `json:"position"`
+	AsOf          domain.Date `json:"as_of"` // the last closed day
+	PolicyVersion int         `json:"policy_version"`
 }
 
 // DecodeWorld reads a stored world; nil is the zero world.
@@ -50,6 +64,7 @@ func (w *World) Evolve(e Event) *World {
 		next.Zone = d.Zone
 	case calendar.DayClosed:
 		next.Zone, next.Closed = d.Zone, &d.Date
+		next.ask(e, 0)
 	case policy.Published:
 		versions := w.Policies[d.Kind]
 		next.Policies = maps.Clone(w.Policies)
@@ -57,20 +72,50 @@ func (w *World) Evolve(e Event) *World {
 			next.Policies = map[string][]policy.Published{}
 		}
 		next.Policies[d.Kind] = append(versions[:len(versions):len(versions)], d)
+		if d.Kind == policy.KindRFM {
+			next.ask(e, d.Version)
+		}
 	case rfm.Calibrated:
 		if w.answered(d.TriggerPosition) {
 			return w
 		}
 		next.Calibration, next.Failed = &d, nil
+		next.answer(e, d.TriggerPosition)
 	case rfm.CalibrationFailed:
 		if w.answered(d.TriggerPosition) {
 			return w
 		}
 		next.Failed = &d
+		next.answer(e, d.TriggerPosition)
 	default:
 		return w
 	}
 	return &next
+}
+
+// ask notes the calibration that e asks for: as of the last closed day, if there
+// is one, by the policy of the day that begins then. A version says that only
+// this one is asked for.
+func (w *World) ask(e Event, version int) {
+	if w.Closed == nil {
+		return
+	}
+	p, ok := w.Policy(policy.KindRFM, *w.Closed+1)
+	if !ok || p.RFM == nil || version != 0 && p.Version != version {
+		return
+	}
+	w.Asked = append(w.Asked[:len(w.Asked):len(w.Asked)], AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+}
+
+// answer takes off what was asked for up to a trigger.
+func (w *World) answer(e Event, trigger uint64) {
+	w.AnsweredAt = e.Position
+	for len(w.Asked) > 0 && w.Asked[0].Position <= trigger {
+		w.Asked = w.Asked[1:]
+	}
+	if len(w.Asked) == 0 {
+		w.Asked = nil
+	}
 }
 
 // answered says whether a trigger at or after a position has its calibration or failure.
