@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/eventschema"
@@ -13,11 +14,11 @@ import (
 // jobs get the values they asked for, and documents whose places and totals
 // depend on the world move without having changed.
 func (p *Partition) broadcast(ctx context.Context, raw *eventschema.Raw) error {
+	if !p.rules.forAll(raw.Type) {
+		return nil
+	}
 	if !p.rules.Schema.Known(raw.Type) {
 		return poison(*raw, errUnknownType)
-	}
-	if !p.rules.Schema.Broadcast(raw.Type) {
-		return nil
 	}
 	e, err := p.rules.Schema.Open(*raw, nil)
 	if err != nil {
@@ -37,18 +38,20 @@ func (p *Partition) broadcast(ctx context.Context, raw *eventschema.Raw) error {
 
 func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	next := f.world.Evolve(e)
+	notes := map[string][]byte{}
 	if name, ok := f.View.settled(e); ok {
-		f.note(name, nil)
+		notes[name] = nil
 	}
 	if name, ok := f.View.asked(e, next); ok && (p.rules.Settled == nil || !p.rules.Settled(e.Position)) {
 		note, err := p.collect(ctx, f, e, next)
 		if err != nil {
 			return err
 		}
-		f.note(name, note)
+		notes[name] = note
 	}
 	if !f.View.rescores(e) {
 		f.world = next
+		f.note(notes)
 		return nil
 	}
 	customers, err := p.customers(ctx, f)
@@ -58,24 +61,25 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	if f.at.Cursor == "" {
 		if len(customers) <= p.rules.Slice {
 			f.world, f.rescore = next, true // with the next commit
+			f.note(notes)
 			return nil
 		}
-		notes := f.notes // of this event: they wait for the last slice
-		f.notes = nil
 		p.reach(e.Position - 1)
 		if err := p.flush(ctx); err != nil {
 			return err
 		}
-		f.notes = notes
 	}
+	f.note(notes)
 	return p.slice(ctx, f, next, e.Position, customers)
 }
 
-func (f *filling) note(name string, note []byte) {
+// note adds to the notes of the next commit that passes the event.
+func (f *filling) note(notes map[string][]byte) {
 	if f.notes == nil {
-		f.notes = map[string][]byte{}
+		f.notes = notes
+		return
 	}
-	f.notes[name] = note
+	maps.Copy(f.notes, notes)
 }
 
 // collect asks a view for its contribution.

@@ -10,5 +10,5 @@ import (
 // However the log is cut into batches, whatever is lost or delivered again, and
 // whoever else writes, the store is the fold of the log.
 func TestAnyHistory(t *testing.T) {
-	partitiontest.Run(t, memstore.New(), 300)
+	partitiontest.Run(t, memstore.New(), 100)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/datakey"
@@ -15,6 +17,8 @@ type Schema interface {
 	Open(raw eventschema.Raw, key *eventschema.DataKey) (eventschema.Event, error)
 	Broadcast(wireType string) bool
 	Known(wireType string) bool
+	Types() []*eventschema.Type
+	Meta(raw eventschema.Raw) (eventschema.Meta, error)
 }
 
 // Keys unwraps data keys; *eventschema.Keyring does.
@@ -60,6 +64,32 @@ func (r Rules) withDefaults() Rules {
 		r.Slice = 2000
 	}
 	return r
+}
+
+// route says which of some partitions an event concerns: that of its customer, or
+// all of them. An event that holds for all customers and that this program does
+// not know concerns all of them too: they must stop at it.
+func (r Rules) route(raw *eventschema.Raw, partitions int) (partition int, all, some bool) {
+	if c, ok := eventschema.CustomerOf(*raw); ok {
+		return PartitionOf(c, partitions), false, true
+	}
+	all = r.forAll(raw.Type)
+	return 0, all, all
+}
+
+// forAll says whether every partition has to know a type of event.
+func (r Rules) forAll(wireType string) bool {
+	if r.Schema.Broadcast(wireType) {
+		return true
+	}
+	if r.Schema.Known(wireType) {
+		return false
+	}
+	subject, _, _ := strings.Cut(wireType, ".")
+	return slices.ContainsFunc(r.Schema.Types(), func(t *eventschema.Type) bool {
+		s, _, _ := strings.Cut(t.Name, ".")
+		return t.Broadcast && s == subject
+	})
 }
 
 // Poison is an event that cannot be applied. It stops its partition until the

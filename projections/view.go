@@ -186,16 +186,14 @@ func (h *holder[D]) metrics(w *World) []Metric {
 // text of the id, modulo the number of partitions. It never changes.
 func PartitionOf(customer uuid.UUID, partitions int) int {
 	const offset, prime = 2166136261, 16777619
+	const digits = "0123456789abcdef"
 	h := uint32(offset)
-	var text [36]byte
-	encodeUUID(&text, customer)
-	for _, c := range text {
-		h = (h ^ uint32(c)) * prime
+	for i, b := range customer {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			h = (h ^ '-') * prime
+		}
+		h = (h ^ uint32(digits[b>>4])) * prime
+		h = (h ^ uint32(digits[b&15])) * prime
 	}
 	return int(h % uint32(partitions))
-}
-
-func encodeUUID(dst *[36]byte, id uuid.UUID) {
-	b, _ := id.MarshalText()
-	copy(dst[:], b)
 }

@@ -43,7 +43,7 @@ func NewWriter(tb testing.TB) *Writer {
 // CustomerID returns the id of the n-th customer.
 func CustomerID(n int) uuid.UUID {
 	var id uuid.UUID
-	binary.BigEndian.PutUint32(id[:], uint32(n)*2654435761)
+	binary.BigEndian.PutUint32(id[:], uint32(n+1)*2654435761)
 	id[15] = byte(n)
 	binary.BigEndian.PutUint32(id[8:], uint32(n))
 	return id
