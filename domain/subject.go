@@ -21,6 +21,9 @@ type Subject struct {
 // SetSubject replaces what the command knows beside its body.
 func (s *Subject) SetSubject(v Subject) { *s = v }
 
+// About returns what the command knows beside its body.
+func (s Subject) About() Subject { return s }
+
 // Today returns the current business date.
 func (s Subject) Today() Date { return s.DateOf(s.Now) }
 

@@ -1,0 +1,236 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/eventschema"
+)
+
+// Request is the envelope of a command: what is known of it beside its body.
+type Request struct {
+	Command     uuid.UUID // the same id twice does the same thing once; zero is not allowed
+	Name        string    // of the command, such as record-order
+	Actor       eventschema.Actor
+	Reason      string
+	Channel     string
+	Correlation uuid.UUID // zero: the command's id
+	Causation   uuid.UUID
+	// Match holds the revisions at which the command may be decided; nil: any.
+	Match []int64
+	// New says that the stream probably does not exist: it is only read when
+	// the append shows otherwise, or when the answer would be a refusal.
+	New bool
+}
+
+// Result is what a command did. A command that was sent again has the result of
+// the first time. Changed is false, and Revision and Position are those of the
+// stream's last event, if there was nothing to do.
+type Result struct {
+	Revision int64
+	Position uint64
+	Changed  bool
+	Events   []EventRef
+}
+
+// EventRef names an event that a command caused.
+type EventRef struct {
+	ID   uuid.UUID `json:"id"`
+	Type string    `json:"type"`
+}
+
+// about is a command that knows whom it is about and what time it is.
+type about interface{ About() domain.Subject }
+
+// Execute decides cmd on the current state of its stream and appends what was
+// decided. Commands of one stream queue up; a stream that another process
+// changed meanwhile is read on and the command decided again. What comes back
+// is durable: events or the proof that nothing was to be done. A refusal is
+// confirmed against the log before it is returned.
+//
+// An error that is a *domain.Error is for the caller. ErrUnavailable says
+// that the outcome may be unknown: the same Request, sent again, finds out.
+func Execute[S domain.State[S, E], E any](ctx context.Context, w *Writer, r Request, cmd domain.Command[S, E]) (Result, error) {
+	stream := cmd.Stream()
+	leave, err := w.gates.enter(ctx, stream)
+	if err != nil {
+		return Result{}, unavailable("wait for", stream, err)
+	}
+	defer leave()
+
+	m, warm := recall[S](w, stream)
+	x := execution[S, E]{w: w, r: r, cmd: cmd, stream: stream, memory: m, subject: w.World.Subject(uuid.Nil)}
+	if a, ok := cmd.(about); ok {
+		x.subject = a.About()
+	}
+	result, err := x.run(ctx, warm || r.New)
+	if x.memory != nil && x.memory.revision != NewStream {
+		w.cache.put(stream, x.memory, w.cacheBytes())
+	}
+	return result, err
+}
+
+func recall[S any](w *Writer, stream string) (m *memory[S], warm bool) {
+	if found, ok := w.cache.take(stream); ok {
+		if m, ok := found.(*memory[S]); ok {
+			return m, true
+		}
+	}
+	return &memory[S]{tail: noTail}, false
+}
+
+func (w *Writer) cacheBytes() int {
+	if w.CacheBytes > 0 {
+		return w.CacheBytes
+	}
+	return defaultCacheBytes
+}
+
+// execution is one Execute under way.
+type execution[S domain.State[S, E], E any] struct {
+	w       *Writer
+	r       Request
+	cmd     domain.Command[S, E]
+	stream  string
+	subject domain.Subject
+	memory  *memory[S] // nil: what was known may be wrong
+	read    bool       // the memory is what the log said since the execution began
+	body    []byte     // what the digest is over, once it was needed
+}
+
+// run decides until an append shows that it was decided on the latest state.
+// assumed says that the memory may be behind.
+func (x *execution[S, E]) run(ctx context.Context, assumed bool) (Result, error) {
+	for n := 0; n < attempts; n++ {
+		if !assumed || n > 0 {
+			if err := x.readOn(ctx); err != nil {
+				return Result{}, err
+			}
+		}
+		result, err := x.attempt(ctx)
+		switch {
+		case errors.Is(err, ErrStale):
+		case errors.Is(err, ErrUnknownOutcome):
+			x.memory = &memory[S]{tail: noTail}
+			if n == attempts-1 || ctx.Err() != nil {
+				x.memory = nil
+				return Result{}, unavailable("append to", x.stream, err)
+			}
+		case (err != nil || !result.Changed) && !x.read:
+			// Decided on what may be old: it needs the proof of another read.
+		default:
+			return result, err
+		}
+	}
+	return Result{}, ErrContended
+}
+
+func (x *execution[S, E]) readOn(ctx context.Context) error {
+	err := fold[S, E](ctx, x.w, x.memory, x.stream, x.subject.Customer)
+	if err != nil {
+		x.memory = nil // perhaps folded half-way
+	}
+	x.read = true
+	return err
+}
+
+// attempt decides once on what is known.
+func (x *execution[S, E]) attempt(ctx context.Context) (Result, error) {
+	m := x.memory
+	if o := m.done[x.r.Command]; o != nil {
+		return x.again(o)
+	}
+	if x.r.Match != nil && !slices.Contains(x.r.Match, m.revision) {
+		return Result{}, ErrRevision.With("the revision is %d", m.revision)
+	}
+	cmd, claims := x.claiming()
+	events, err := cmd.Decide(m.state)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(events) == 0 {
+		return Result{Revision: m.revision, Position: m.position}, nil
+	}
+	if len(claims) > 0 {
+		if events, err = x.claim(ctx, claims, events); err != nil {
+			return Result{}, err
+		}
+	}
+	if m.key == nil && x.subject.Customer != uuid.Nil {
+		if m.key, err = x.w.createKey(ctx, x.subject.Customer, x.meta()); err != nil {
+			return Result{}, err
+		}
+	}
+	return x.append(ctx, events)
+}
+
+// append stores what was decided and moves the memory on.
+func (x *execution[S, E]) append(ctx context.Context, events []E) (Result, error) {
+	m, meta := x.memory, x.meta()
+	var err error
+	if meta.Digest, err = x.digest(); err != nil {
+		return Result{}, err
+	}
+	data := make([]any, len(events))
+	for i, e := range events {
+		data[i] = e
+	}
+	end, raws, err := x.w.append(ctx, x.stream, m.tail, meta, data, m.key)
+	if err != nil {
+		return Result{}, err
+	}
+	for i, e := range events {
+		m.state = m.state.Evolve(e)
+		raws[i].Position = end.position
+		m.note(x.r.Command, meta.Digest, raws[i], x.w.events().Name(raws[i].Type))
+	}
+	m.tail = end
+	return m.done[x.r.Command].Result, nil
+}
+
+// again answers a command that was executed before.
+func (x *execution[S, E]) again(o *outcome) (Result, error) {
+	digest, err := x.digest()
+	if err != nil {
+		return Result{}, err
+	}
+	if !bytes.Equal(digest, o.digest) {
+		return Result{}, ErrKeyReused
+	}
+	return o.Result, nil
+}
+
+// digest recognises the command's body. It is keyed: nobody without the
+// customer's key can guess at what the body was.
+func (x *execution[S, E]) digest() ([]byte, error) {
+	if x.body == nil {
+		body, err := json.Marshal(x.cmd)
+		if err != nil {
+			return nil, fmt.Errorf("digest of %s: %w", x.r.Name, err)
+		}
+		x.body = append(append([]byte(x.r.Name), '\n'), body...)
+	}
+	if x.memory.key != nil {
+		return x.memory.key.Digest(x.body), nil
+	}
+	return x.w.Keys.Digest(x.body), nil
+}
+
+func (x *execution[S, E]) meta() eventschema.Meta {
+	m := eventschema.Meta{
+		Customer: x.subject.Customer, Command: x.r.Command,
+		Correlation: x.r.Correlation, Causation: x.r.Causation,
+		Actor: x.r.Actor, Reason: x.r.Reason, Channel: x.r.Channel,
+		OccurredAt: x.subject.Now, BusinessDate: x.subject.Today(),
+	}
+	if m.Correlation == uuid.Nil {
+		m.Correlation = x.r.Command
+	}
+	return m
+}

@@ -1,0 +1,133 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/eventschema"
+	"golang.org/x/sync/errgroup"
+)
+
+// memory is what is known of a stream: its folded state and what every command
+// did that ever appended to it. Only who holds the stream's gate touches it.
+type memory[S any] struct {
+	tail
+	state  S
+	key    *eventschema.DataKey // of the customer whose stream it is; nil: none is known
+	done   map[uuid.UUID]*outcome
+	weighs int
+}
+
+// outcome is what a command did.
+type outcome struct {
+	Result
+	digest []byte
+}
+
+func (m *memory[S]) weight() int { return 1024 + m.weighs }
+
+// note remembers that a stored event belongs to a command.
+func (m *memory[S]) note(command uuid.UUID, digest []byte, raw eventschema.Raw, name string) {
+	if m.done == nil {
+		m.done = map[uuid.UUID]*outcome{}
+	}
+	o := m.done[command]
+	if o == nil {
+		o = &outcome{digest: digest}
+		m.done[command] = o
+		m.weighs += 256
+	}
+	o.Revision, o.Position, o.Changed = int64(raw.Revision), raw.Position, true
+	o.Events = append(o.Events, EventRef{raw.ID, name})
+	m.weighs += 256 + 2*len(raw.Data)
+}
+
+// fold reads the stream on from the last event known, and, of a customer of
+// whom nothing is known yet, the data key beside it.
+func fold[S domain.State[S, E], E any](ctx context.Context, w *Writer, m *memory[S], stream string, of uuid.UUID) error {
+	if m.key != nil || of == uuid.Nil {
+		return m.fold(ctx, w, stream, evolve[S, E])
+	}
+	// One round trip instead of two: the events wait for the key.
+	var (
+		group, both = errgroup.WithContext(ctx)
+		raws        []eventschema.Raw
+		key         *eventschema.DataKey
+	)
+	group.Go(func() error {
+		for raw, err := range w.Log.Read(both, stream, uint64(m.revision+1)) {
+			if err != nil {
+				return unavailable("read", stream, err)
+			}
+			raws = append(raws, raw)
+		}
+		return nil
+	})
+	group.Go(func() (err error) {
+		key, err = w.readKey(both, of)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	m.key = key
+	for _, raw := range raws {
+		if err := m.apply(w, raw, evolve[S, E]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory[S]) fold(ctx context.Context, w *Writer, stream string, evolve func(S, any) (S, bool)) error {
+	for raw, err := range w.Log.Read(ctx, stream, uint64(m.revision+1)) {
+		if errors.Is(err, ErrDestroyed) {
+			return fmt.Errorf("read %s: %w", stream, err)
+		}
+		if err != nil {
+			return unavailable("read", stream, err)
+		}
+		if err := m.apply(w, raw, evolve); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory[S]) apply(w *Writer, raw eventschema.Raw, evolve func(S, any) (S, bool)) error {
+	e, err := w.events().Open(raw, m.key)
+	if err != nil {
+		return fmt.Errorf("read %s: revision %d: %w", raw.Stream, raw.Revision, err)
+	}
+	if err := m.advance(raw, e.Meta.RecordedAt); err != nil {
+		return err
+	}
+	next, ok := evolve(m.state, e.Data)
+	if !ok {
+		return fmt.Errorf("read %s: %s is not one of its events", raw.Stream, raw.Type)
+	}
+	m.state = next
+	m.note(e.Meta.Command, e.Meta.Digest, raw, e.Type)
+	return nil
+}
+
+func evolve[S domain.State[S, E], E any](s S, data any) (S, bool) {
+	e, ok := data.(E)
+	if !ok {
+		return s, false
+	}
+	return s.Evolve(e), true
+}
+
+// readKey returns the data key of a customer, nil if there is none yet.
+func (w *Writer) readKey(ctx context.Context, of uuid.UUID) (*eventschema.DataKey, error) {
+	_, key, err := w.keyStream(ctx, of)
+	if errors.Is(err, ErrDestroyed) {
+		return nil, customer.ErrErased.With("the customer %s was erased", of)
+	}
+	return key, err
+}
