@@ -1,0 +1,250 @@
+// Package profile is the read model of the customer as it is: who they are, where
+// they came from, and what they ordered in sum.
+package profile
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/projections"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Name is the name of the view.
+const Name = "profile"
+
+// The indexes of the view, and their keys. Personal data stands in IndexName,
+// folded; it goes when it goes from the document.
+const (
+	IndexAll       = "all"        // every customer, by the instant of registration: RegisteredKey
+	IndexExternal  = "external"   // the lookup of each external id
+	IndexName      = "name"       // each way to begin the name: NameKey
+	IndexLastOrder = "last_order" // who ordered, by the business date of the last order: 1998-06-30
+	IndexSource    = "source"     // the channel of registration
+)
+
+// The totals of the view. Those of money end in the currency.
+const (
+	MetricCustomers = "customers"
+	MetricOrders    = "orders"
+	MetricRevenue   = "revenue_minor:"  // what was ordered
+	MetricRefunded  = "refunded_minor:" // what of it went back
+)
+
+// New returns the view.
+func New() *projections.View[Document] {
+	return &projections.View[Document]{Name: Name, Fold: fold, Indexes: indexes, Metrics: metrics}
+}
+
+// Document is a customer as it is.
+type Document struct {
+	Kind         string          `json:"kind,omitempty"`
+	Name         customer.Name   `json:"name,omitzero"`
+	Source       customer.Source `json:"source,omitzero"`
+	Locale       string          `json:"locale,omitempty"`
+	Currency     string          `json:"currency,omitempty"`
+	TimeZone     string          `json:"time_zone,omitempty"`
+	RegisteredAt time.Time       `json:"registered_at,omitzero"`
+	ExternalIDs  []ExternalID    `json:"external_ids,omitempty"` // in the order they were linked
+	Orders       Orders          `json:"orders,omitzero"`
+}
+
+// ExternalID is the id under which another system knows the customer.
+type ExternalID struct {
+	System string `json:"system"`
+	ID     string `json:"id,omitempty"` // empty after an erasure
+	Lookup string `json:"lookup"`       // the keyed hash that finds it
+}
+
+// Orders is what a customer ordered, in sum.
+type Orders struct {
+	Count     int64        `json:"count"`
+	Paid      int64        `json:"paid"`
+	Cancelled int64        `json:"cancelled"`
+	Refunds   int64        `json:"refunds"`
+	FirstOn   *domain.Date `json:"first_on,omitempty"` // business dates
+	LastOn    *domain.Date `json:"last_on,omitempty"`
+	Totals    []Total      `json:"totals,omitempty"` // by currency, ascending
+	// Unpaid is the ids of the orders that were neither paid nor cancelled, as they came.
+	Unpaid []string `json:"unpaid,omitempty"`
+}
+
+// Total is what was ordered and refunded in one currency, gross.
+type Total struct {
+	Currency      string `json:"currency"`
+	OrderedMinor  int64  `json:"ordered_minor"`
+	RefundedMinor int64  `json:"refunded_minor"`
+}
+
+func fold(d *Document, e projections.Event) bool {
+	switch e := e.Data.(type) {
+	case customer.Registered:
+		d.Kind, d.Name, d.Source = e.Kind, e.Name, e.Source
+		d.Locale, d.Currency, d.TimeZone = e.Locale, e.Currency, e.TimeZone
+		d.RegisteredAt = e.RegisteredAt
+	case customer.ProfileUpdated:
+		for _, c := range e.Changes {
+			if field := d.field(c.Field); field != nil {
+				*field = c.Became
+			}
+		}
+	case customer.ExternalIDLinked:
+		if slices.ContainsFunc(d.ExternalIDs, func(x ExternalID) bool { return x.Lookup == e.Lookup }) {
+			return false
+		}
+		d.ExternalIDs = append(d.ExternalIDs, ExternalID{e.System, e.ID, e.Lookup})
+	case customer.OrderRecorded:
+		d.Orders.record(e)
+	case customer.OrderPaid:
+		d.Orders.Paid++
+		d.Orders.settle(e.OrderID)
+	case customer.OrderCancelled:
+		d.Orders.Cancelled++
+		d.Orders.settle(e.OrderID)
+	case customer.RefundRecorded:
+		d.Orders.Refunds++
+		d.Orders.total(e.Amount.Currency).RefundedMinor += e.Amount.AmountMinor
+	default:
+		return false
+	}
+	return true
+}
+
+// field returns the place of a field by its name in ProfileUpdated.
+func (d *Document) field(name string) *string {
+	switch name {
+	case "name.given":
+		return &d.Name.Given
+	case "name.family":
+		return &d.Name.Family
+	case "name.display":
+		return &d.Name.Display
+	case "name.organisation":
+		return &d.Name.Organisation
+	case "locale":
+		return &d.Locale
+	case "currency":
+		return &d.Currency
+	case "time_zone":
+		return &d.TimeZone
+	}
+	return nil
+}
+
+func (o *Orders) record(e customer.OrderRecorded) {
+	o.Count++
+	o.total(e.Total.Currency).OrderedMinor += e.Total.AmountMinor
+	on := e.PlacedOn
+	if o.FirstOn == nil || on < *o.FirstOn {
+		o.FirstOn = &on
+	}
+	if o.LastOn == nil || on > *o.LastOn {
+		o.LastOn = &on
+	}
+	o.Unpaid = append(o.Unpaid, e.OrderID)
+}
+
+// settle takes an order off those that wait for their payment.
+func (o *Orders) settle(id string) {
+	for i := len(o.Unpaid) - 1; i >= 0; i-- {
+		if o.Unpaid[i] == id {
+			o.Unpaid = slices.Delete(o.Unpaid, i, i+1)
+			break
+		}
+	}
+	if len(o.Unpaid) == 0 {
+		o.Unpaid = nil
+	}
+}
+
+func (o *Orders) total(currency string) *Total {
+	i, found := slices.BinarySearchFunc(o.Totals, currency, func(t Total, currency string) int {
+		return strings.Compare(t.Currency, currency)
+	})
+	if !found {
+		o.Totals = slices.Insert(o.Totals, i, Total{Currency: currency})
+	}
+	return &o.Totals[i]
+}
+
+func indexes(d *Document, _ *projections.World) []projections.Place {
+	places := make([]projections.Place, 0, 4+len(d.ExternalIDs))
+	if !d.RegisteredAt.IsZero() {
+		places = append(places,
+			projections.Place{Index: IndexAll, Key: RegisteredKey(d.RegisteredAt)},
+			projections.Place{Index: IndexSource, Key: clean(d.Source.Channel)})
+	}
+	for _, x := range d.ExternalIDs {
+		places = append(places, projections.Place{Index: IndexExternal, Key: x.Lookup})
+	}
+	for _, key := range nameKeys(d.Name) {
+		places = append(places, projections.Place{Index: IndexName, Key: key})
+	}
+	if d.Orders.LastOn != nil {
+		places = append(places, projections.Place{Index: IndexLastOrder, Key: d.Orders.LastOn.String()})
+	}
+	return places
+}
+
+func metrics(d *Document, _ *projections.World) []projections.Metric {
+	m := make([]projections.Metric, 0, 4)
+	if !d.RegisteredAt.IsZero() {
+		m = append(m, projections.Metric{Name: MetricCustomers, Value: 1})
+	}
+	if d.Orders.Count > 0 {
+		m = append(m, projections.Metric{Name: MetricOrders, Value: d.Orders.Count})
+	}
+	for _, t := range d.Orders.Totals {
+		m = append(m, projections.Metric{Name: MetricRevenue + t.Currency, Value: t.OrderedMinor})
+		if t.RefundedMinor != 0 {
+			m = append(m, projections.Metric{Name: MetricRefunded + t.Currency, Value: t.RefundedMinor})
+		}
+	}
+	return m
+}
+
+// RegisteredKey returns the key of an instant in IndexAll: as text it orders like time.
+func RegisteredKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// maxKey bounds a key of IndexName, in characters.
+const maxKey = 80
+
+// NameKey returns a name, or the beginning of one, as it is found in IndexName:
+// without case, accents and superfluous white space.
+func NameKey(name string) string {
+	plain := true
+	for i := 0; i < len(name); i++ {
+		plain = plain && name[i] < 0x80
+	}
+	if plain {
+		name = strings.ToLower(name)
+	} else {
+		name = strings.Map(func(r rune) rune {
+			if unicode.Is(unicode.Mn, r) {
+				return -1
+			}
+			return r
+		}, norm.NFKD.String(cases.Fold().String(norm.NFKC.String(name))))
+	}
+	runes := []rune(strings.Join(strings.Fields(clean(name)), " "))
+	return strings.TrimRight(string(runes[:min(len(runes), maxKey)]), " ")
+}
+
+// nameKeys returns every key under which a name is found.
+func nameKeys(n customer.Name) []string {
+	var keys []string
+	for _, name := range []string{n.Display, n.Organisation, n.Given + " " + n.Family, n.Family + " " + n.Given} {
+		if key := NameKey(name); key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// clean takes the byte out of a text that separates the parts of an entry.
+func clean(s string) string { return strings.ReplaceAll(s, "\x00", "") }

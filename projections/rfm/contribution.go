@@ -1,0 +1,285 @@
+package rfm
+
+import (
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/projections"
+)
+
+// NoteName names the contributions to the calibration that the event at a
+// position asks for.
+func NoteName(trigger uint64) string { return fmt.Sprintf("rfm:%d", trigger) }
+
+// Asked names the contributions that an event asks for. The world is that after
+// the event.
+func Asked(e projections.Event, w *projections.World) (name string, ok bool) {
+	for _, asked := range w.Asked {
+		if asked.Position == e.Position && asked.Event == e.ID {
+			return NoteName(e.Position), true
+		}
+	}
+	return "", false
+}
+
+// Settled names the contributions that an event makes superfluous.
+func Settled(e projections.Event) (name string, ok bool) {
+	switch d := e.Data.(type) {
+	case rfm.Calibrated:
+		return NoteName(d.TriggerPosition), true
+	case rfm.CalibrationFailed:
+		return NoteName(d.TriggerPosition), true
+	}
+	return "", false
+}
+
+func collect(e projections.Event, w *projections.World, documents iter.Seq2[uuid.UUID, *Document]) ([]byte, error) {
+	asked := w.Asked[len(w.Asked)-1]
+	p, ok := w.PolicyVersion(policy.KindRFM, asked.PolicyVersion)
+	if !ok || asked.Position != e.Position {
+		return nil, fmt.Errorf("%s at position %d asks for no calibration", e.Type, e.Position)
+	}
+	t := NewTally(asked.AsOf, p.Version)
+	for _, d := range documents {
+		t.Add(d, p.RFM)
+	}
+	return t.Encode(), nil
+}
+
+// Tally counts how often which value comes, of some customers as of one day.
+// Whose values they are does not matter to a calibration.
+type Tally struct {
+	asOf    domain.Date
+	version int
+	size    int64
+	foreign map[string]int64
+	values  [3][]int64 // recency, frequency, monetary
+}
+
+// NewTally returns an empty tally of a day by a version of the policy.
+func NewTally(asOf domain.Date, policyVersion int) *Tally {
+	return &Tally{asOf: asOf, version: policyVersion, foreign: map[string]int64{}}
+}
+
+// Add counts a customer in, by the orders up to the day; one without a counted
+// order is passed over.
+func (t *Tally) Add(d *Document, p *rfm.Policy) {
+	v, reason := Values(d, p, t.asOf, t.asOf)
+	switch reason {
+	case "":
+		t.size++
+		for i, x := range [3]int64{v.RecencyDays, v.Frequency, v.MonetaryMinor} {
+			t.values[i] = append(t.values[i], x)
+		}
+	case CurrencyMixed:
+		t.size++
+		for currency := range d.foreign(p, t.asOf, t.asOf) {
+			t.foreign[currency]++
+		}
+	}
+}
+
+// noteVersion is the first byte of an encoded tally.
+const noteVersion = 1
+
+// Encode returns the contribution as it is stored: numbers as varints, values
+// ascending as the difference to the one before and a count.
+func (t *Tally) Encode() []byte {
+	b := []byte{noteVersion}
+	b = binary.AppendVarint(b, int64(t.asOf))
+	b = binary.AppendUvarint(b, uint64(t.version))
+	b = binary.AppendUvarint(b, uint64(t.size))
+	b = binary.AppendUvarint(b, uint64(len(t.foreign)))
+	for _, currency := range slices.Sorted(maps.Keys(t.foreign)) {
+		b = binary.AppendUvarint(b, uint64(len(currency)))
+		b = append(b, currency...)
+		b = binary.AppendUvarint(b, uint64(t.foreign[currency]))
+	}
+	for _, values := range t.values {
+		var runs []byte
+		last := int64(0)
+		slices.Sort(values)
+		for run := range rfm.Runs(values) {
+			runs = binary.AppendVarint(runs, run.Value-last)
+			runs = binary.AppendUvarint(runs, uint64(run.Count))
+			last = run.Value
+		}
+		b = binary.AppendUvarint(b, uint64(len(runs)))
+		b = append(b, runs...)
+	}
+	return b
+}
+
+// Contribution is the tally of one partition, read.
+type Contribution struct {
+	AsOf          domain.Date
+	PolicyVersion int
+	Size          int64            // customers with at least one counted order
+	Foreign       map[string]int64 // of them, by currency, those with orders that cannot be counted in the policy's
+	runs          [3][]byte        // recency, frequency, monetary; encoded
+}
+
+var errNote = errors.New("rfm: not a contribution to a calibration")
+
+// DecodeContribution reads a stored contribution. It keeps note, which must not
+// be changed afterwards.
+func DecodeContribution(note []byte) (*Contribution, error) {
+	r := reader{rest: note}
+	if r.byte() != noteVersion {
+		return nil, errNote
+	}
+	c := &Contribution{AsOf: domain.Date(r.varint()), PolicyVersion: int(r.uvarint()), Size: int64(r.uvarint())}
+	c.Foreign = map[string]int64{}
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		currency := string(r.bytes())
+		c.Foreign[currency] = int64(r.uvarint())
+	}
+	for i := range c.runs {
+		c.runs[i] = r.bytes()
+		n, first := int64(0), true
+		for u := (reader{rest: c.runs[i]}); len(u.rest) > 0; first = false {
+			delta, count := u.varint(), u.uvarint()
+			if u.bad || count == 0 || count > uint64(c.Size-n) || !first && delta <= 0 {
+				return nil, errNote
+			}
+			n += int64(count)
+		}
+		if n < c.Size && len(c.Foreign) == 0 {
+			return nil, errNote
+		}
+	}
+	if r.bad || len(r.rest) > 0 || c.Size < 0 {
+		return nil, errNote
+	}
+	return c, nil
+}
+
+// reader reads what Encode wrote; bad says that there was something else.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n <= 0 || n > len(r.rest) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	r.take(n)
+	return v
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	r.take(n)
+	return v
+}
+
+func (r *reader) bytes() []byte {
+	n := r.uvarint()
+	if n == 0 || r.bad {
+		return nil
+	}
+	if n > uint64(len(r.rest)) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	return r.take(int(n))
+}
+
+// ErrDiffer says that contributions are not to the same calibration.
+var ErrDiffer = errors.New("rfm: contributions of different days or policies")
+
+// Merge returns all contributions as one population, in memory for nothing but a
+// place in each: its values are read while they are asked for. Foreign currencies
+// are added up.
+func Merge(contributions []*Contribution) (population rfm.Population, foreign map[string]int64, err error) {
+	foreign = map[string]int64{}
+	for _, c := range contributions {
+		if c.AsOf != contributions[0].AsOf || c.PolicyVersion != contributions[0].PolicyVersion {
+			return rfm.Population{}, nil, ErrDiffer
+		}
+		population.Size += c.Size
+		for currency, n := range c.Foreign {
+			foreign[currency] += n
+		}
+	}
+	merged := func(dimension int) iter.Seq[rfm.Run] {
+		return func(yield func(rfm.Run) bool) { merge(contributions, dimension, yield) }
+	}
+	population.Recency, population.Frequency, population.Monetary = merged(0), merged(1), merged(2)
+	return population, foreign, nil
+}
+
+func merge(contributions []*Contribution, dimension int, yield func(rfm.Run) bool) {
+	var q queue
+	for _, c := range contributions {
+		if h := (head{rest: reader{rest: c.runs[dimension]}}); h.next() {
+			q = append(q, h)
+		}
+	}
+	heap.Init(&q)
+	for len(q) > 0 {
+		if !yield(q[0].run) {
+			return
+		}
+		if q[0].next() {
+			heap.Fix(&q, 0)
+		} else {
+			heap.Pop(&q)
+		}
+	}
+}
+
+// head is the first run not yet taken of one contribution.
+type head struct {
+	run  rfm.Run
+	rest reader
+}
+
+func (h *head) next() bool {
+	if len(h.rest.rest) == 0 {
+		return false
+	}
+	h.run.Value += h.rest.varint()
+	h.run.Count = int64(h.rest.uvarint())
+	return true
+}
+
+// queue is a heap of heads, the least value first.
+type queue []head
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return cmp.Less(q[i].run.Value, q[j].run.Value) }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(head)) }
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	h := (*q)[last]
+	*q = (*q)[:last]
+	return h
+}
