@@ -20,7 +20,8 @@ type Type struct {
 	codec   *structCodec
 	scratch *sync.Pool // of *E, always zero
 	load    func(p, data any)
-	unload  func(p any) any // returns the value as an event's data and zeroes it
+	value   func(p any) any // as an event's data
+	zero    func(p any)
 }
 
 // Version is the version written today.
@@ -39,12 +40,8 @@ func event[E any](name string, steps ...Upcaster) Type {
 		codec:   compiler{}.structOf(reflect.TypeFor[E](), true),
 		scratch: &sync.Pool{New: func() any { return new(E) }},
 		load:    func(p, data any) { *p.(*E) = data.(E) },
-		unload: func(p any) any {
-			e := p.(*E)
-			var data any = *e
-			*e = *new(E)
-			return data
-		},
+		value:   func(p any) any { return *p.(*E) },
+		zero:    func(p any) { *p.(*E) = *new(E) },
 	}
 	for _, f := range t.codec.fields {
 		if f.personal {

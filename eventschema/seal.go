@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -47,11 +48,14 @@ func (r *Registry) Seal(prev Chain, stream string, revision uint64, m Meta, data
 }
 
 func (v version) seal(prev Chain, stream string, revision uint64, m *Meta, data any, key *DataKey) (Raw, Chain, error) {
+	if !utf8.ValidString(stream) {
+		return Raw{}, prev, ErrText
+	}
 	buf := buffers.Get().(*[]byte)
 	p := v.scratch.Get()
 	v.load(p, data)
 	b, sealed, err := v.appendData((*buf)[:0], reflect.ValueOf(p).Elem(), stream, m, key)
-	v.unload(p)
+	v.zero(p)
 	v.scratch.Put(p)
 	*buf = b
 	defer buffers.Put(buf)
@@ -148,14 +152,12 @@ func (r *Registry) open(e *Event, raw Raw, key *DataKey) (err error) {
 		return err
 	}
 	p := v.scratch.Get()
-	defer v.scratch.Put(p)
-	err = v.readData(e, raw, key, reflect.ValueOf(p).Elem())
-	data := v.unload(p)
-	if err != nil {
-		return err
+	if err = v.readData(e, raw, key, reflect.ValueOf(p).Elem()); err == nil {
+		e.Data = v.value(p)
 	}
-	e.Data = data
-	return nil
+	v.zero(p)
+	v.scratch.Put(p)
+	return err
 }
 
 // readData reads the stored form of an event's data.

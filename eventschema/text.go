@@ -110,11 +110,11 @@ func parseUUID[T string | []byte](s T) (id uuid.UUID, ok bool) {
 
 // appendTime appends the instant in UTC, with quotes.
 func appendTime(dst []byte, t time.Time) ([]byte, error) {
-	dst, err := t.UTC().AppendText(append(dst, '"'))
-	if err != nil {
+	t = t.UTC()
+	if year := t.Year(); year < 0 || year > 9999 {
 		return dst, errYear
 	}
-	return append(dst, '"'), nil
+	return append(t.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"'), nil
 }
 
 // parseTime reads an instant of RFC 3339 and returns it in UTC.
