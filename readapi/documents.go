@@ -36,3 +36,18 @@ type RangeQuery struct {
 	Descending bool
 	Limit      int
 }
+
+// Together is a Documents that reads the documents of one customer in several
+// generations in one round trip. Queries use it where it is offered.
+type Together interface {
+	// Together returns what Documents.Document returns of each generation.
+	Together(ctx context.Context, g []projections.Generation, partition int, customer uuid.UUID) ([]Found, error)
+}
+
+// Found is a customer's document, its partition's world and the checkpoint both
+// reflect.
+type Found struct {
+	Document []byte // nil if there is none
+	World    []byte
+	At       projections.Checkpoint
+}

@@ -1,0 +1,55 @@
+// Package readapi answers queries: from the read models, which are as far as
+// their position says, and from the log, for a customer's history.
+//
+// A query never waits unless it asks to: min_position names the position of a
+// command whose effect it must show. Every answer says which position of the
+// log it reflects, and which business day was the last one closed.
+package readapi
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/rapport-crm/rapport/internal/web"
+	"github.com/rapport-crm/rapport/projections"
+)
+
+// API answers queries over HTTP. Safe for concurrent use; not to be copied.
+type API struct {
+	// Documents should remember the catalogue for up to a second: every query asks for it.
+	Documents   Documents
+	Log         Log
+	Keys        projections.Keys
+	KeySource   projections.KeySource
+	Projections Projections
+	// Lookup is the keyed hash under which a value can be found that is not
+	// stored in the clear; (*eventschema.Keyring).Lookup.
+	Lookup func(kind, value string) string
+	// Secret seals cursors. Every process of a deployment has the same.
+	Secret [32]byte
+	// Metrics serves /metrics. Optional.
+	Metrics http.Handler
+
+	worlds  worlds
+	sealing sync.Once
+	sealed  cursors
+}
+
+// Routes returns the operations of the API.
+func (a *API) Routes() []web.Route {
+	return slices.Concat(
+		a.customerRoutes(),
+		a.historyRoutes(),
+		a.replayRoutes(),
+		a.rfmRoutes(),
+		a.projectionRoutes(),
+		a.logRoutes(),
+		a.healthRoutes(),
+	)
+}
+
+func (a *API) cursors() cursors {
+	a.sealing.Do(func() { a.sealed = newCursors(a.Secret) })
+	return a.sealed
+}

@@ -1,0 +1,167 @@
+package readapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/web"
+	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/profile"
+	"github.com/rapport-crm/rapport/projections/rfm"
+)
+
+// The views whose code folds a replay and tells where documents stand.
+var (
+	profileView = profile.New()
+	rfmView     = rfm.New()
+)
+
+// Customer is a customer as it is.
+type Customer struct {
+	CustomerID uuid.UUID `json:"customer_id"`
+	profile.Document
+	RFM RFM `json:"rfm"`
+}
+
+// CustomerAnswer is a customer with the position it was read at.
+type CustomerAnswer struct {
+	Customer
+	Stamp
+}
+
+// RFM is how a customer scores. Where there are no scores, all is null and
+// Reason says why.
+type RFM struct {
+	RecencyDays   *int64        `json:"recency_days"`
+	Transactions  *int64        `json:"transactions"`
+	Amount        *domain.Money `json:"amount"`
+	R             *int          `json:"r"`
+	F             *int          `json:"f"`
+	M             *int          `json:"m"`
+	Score         *int          `json:"score"` // 100 r + 10 f + m
+	Label         *string       `json:"label"`
+	PolicyVersion int           `json:"policy_version,omitempty"`
+	Reason        string        `json:"reason,omitempty"`
+}
+
+// rfmOf says how a document scores in a world.
+func rfmOf(stored []byte, w *projections.World) (RFM, error) {
+	d, err := rfmDocument(stored)
+	if err != nil {
+		return RFM{}, err
+	}
+	return standing(rfm.Of(d, w), w), nil
+}
+
+func rfmDocument(stored []byte) (*rfm.Document, error) {
+	d := new(rfm.Document)
+	if stored == nil {
+		return d, nil
+	}
+	if err := json.Unmarshal(stored, d); err != nil {
+		return nil, fmt.Errorf("rfm document: %w", err)
+	}
+	return d, nil
+}
+
+func standing(s rfm.Standing, w *projections.World) RFM {
+	answer := RFM{PolicyVersion: s.PolicyVersion, Reason: s.Reason}
+	if s.Reason != "" {
+		return answer
+	}
+	score := s.Scores.Number()
+	answer.RecencyDays, answer.Transactions = &s.Values.RecencyDays, &s.Values.Frequency
+	answer.Amount = &domain.Money{AmountMinor: s.Values.MonetaryMinor, Currency: w.Calibration.Currency}
+	answer.R, answer.F, answer.M, answer.Score = &s.Scores.R, &s.Scores.F, &s.Scores.M, &score
+	answer.Label = &s.Label
+	return answer
+}
+
+// appendCustomer appends the members of a Customer, the document as it is
+// stored among them, without the brace at the end.
+func appendCustomer(dst []byte, id uuid.UUID, stored []byte, score RFM) ([]byte, error) {
+	dst = append(dst, `{"customer_id":"`...)
+	dst = append(dst, id.String()...)
+	dst = append(dst, '"', ',')
+	if n := len(stored); n > 2 { // {"kind":…}
+		dst = append(append(dst, stored[1:n-1]...), ',')
+	}
+	b, err := json.Marshal(score)
+	return append(append(dst, `"rfm":`...), b...), err
+}
+
+func appendStamp(dst []byte, s Stamp) ([]byte, error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return dst, err
+	}
+	return append(append(dst, ','), b[1:]...), nil
+}
+
+func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
+	id, err := customerID(r)
+	if err != nil {
+		return err
+	}
+	p := paramsOf(r)
+	least := p.minPosition()
+	if err := p.err(); err != nil {
+		return err
+	}
+	s, err := a.snapshot(r.Context(), id, least, profile.Name, rfm.Name)
+	if err != nil {
+		return err
+	}
+	if s.docs[0] == nil {
+		return ErrCustomerNotFound.With("No customer %v.", id)
+	}
+	score, err := rfmOf(s.docs[1], s.world)
+	if err != nil {
+		return err
+	}
+	at := stamp(s.position, s.world)
+	body, err := appendCustomer(make([]byte, 0, len(s.docs[0])+512), id, s.docs[0], score)
+	if err == nil {
+		body, err = appendStamp(body, at)
+	}
+	if err != nil {
+		return err
+	}
+	return writeBytes(w, at, append(body, '\n'))
+}
+
+func (a *API) customerRoutes() []web.Route {
+	return []web.Route{
+		{
+			Method: "GET", Path: "/v1/customers", Tag: "customers",
+			Summary: "List customers",
+			Detail: "Filters are combined by and. Without `sort` the order is one that the filters make cheap. " +
+				"A page may be shorter than its limit where a filter finds little; the list ends where `next_cursor` is missing.",
+			Params: slices.Concat([]web.Param{
+				query("external_id", "string", "", "The customer that another system knows as this: system:id."),
+				query("q", "string", "", "Whose name begins like this, whatever the case and the accents."),
+				query("label", "string", "", "Whose scores have this label."),
+				query("source", "string", "", "Who came by this channel."),
+				query("last_order_after", "string", "date", "Whose last order is of a later business date than this."),
+				query("last_order_before", "string", "date", "Whose last order is of an earlier business date than this."),
+				{Name: "sort", In: "query", Type: "string", Enum: sorts, Detail: "The order; a dash turns it round. Who lacks what is sorted by comes last."},
+			}, pageParams, minParams),
+			Answers: []web.Answer{{Status: 200, Detail: "A page of customers.", Body: Customers{}, Headers: stampHeaders}},
+			Refuses: []string{ErrParameters.Code, ErrBehind.Code},
+			Handler: a.customers,
+		},
+		{
+			Method: "GET", Path: "/v1/customers/{customer_id}", Tag: "customers",
+			Summary: "Show a customer",
+			Detail:  "Who the customer is, what they ordered in sum, and how they score.",
+			Params:  slices.Concat([]web.Param{customerParam}, minParams),
+			Answers: []web.Answer{{Status: 200, Detail: "The customer.", Body: CustomerAnswer{}, Headers: stampHeaders}},
+			Refuses: []string{ErrCustomerNotFound.Code, ErrParameters.Code, ErrBehind.Code},
+			Handler: a.customer,
+		},
+	}
+}

@@ -1,0 +1,226 @@
+package readapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
+	rules "github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/profile"
+	"golang.org/x/sync/errgroup"
+)
+
+// Customers is a page of customers.
+type Customers struct {
+	Customers  []Customer `json:"customers"`
+	NextCursor string     `json:"next_cursor,omitempty"`
+	Stamp
+}
+
+// sorts is the orders of the list.
+var sorts = []string{"registered_at", "-registered_at", "name", "-name", "last_order", "-last_order"}
+
+// customerFilter is the question that a list of customers answers.
+type customerFilter struct {
+	external      *customer.ExternalID
+	name          string // folded prefix
+	label, source string
+	after, before *domain.Date // of the last order, both exclusive
+	sort          string
+	descending    bool
+}
+
+func readCustomerFilter(p *params) customerFilter {
+	f := customerFilter{
+		name: profile.NameKey(p.text("q")), label: p.text("label"), source: p.text("source"),
+		after: p.date("last_order_after"), before: p.date("last_order_before"),
+	}
+	if p.text("q") != "" && f.name == "" {
+		p.bad("q", "has no letter to look for")
+	}
+	if s := p.text("external_id"); s != "" {
+		system, id, ok := strings.Cut(s, ":")
+		if !ok || system == "" || id == "" {
+			p.bad("external_id", "is not of the form system:id")
+		}
+		f.external = &customer.ExternalID{System: system, ID: id}
+	}
+	f.sort, f.descending = strings.CutPrefix(p.oneOf("sort", slices.Concat([]string{""}, sorts)...), "-")
+	return f
+}
+
+// listed is a customer of the list, in the making.
+type listed struct {
+	profile profile.Document
+	rfm     RFM
+}
+
+// stretches says which indexes to walk: those of the order asked for, else those
+// of the filter that leaves the fewest.
+func (a *API) stretches(f customerFilter, o overall) []stretch {
+	in := func(index, prefix string) stretch {
+		return stretch{generation: o.profile, index: index, prefix: prefix, descending: f.descending}
+	}
+	everybody := in(profile.IndexAll, "")
+	switch {
+	case f.external != nil:
+		name := f.external.ReservedName()
+		return []stretch{in(profile.IndexExternal, a.Lookup(name.Kind, name.Value)+"\x00")}
+	case f.sort == "registered_at":
+		return []stretch{everybody}
+	case f.sort == "name", f.sort == "" && f.name != "":
+		s := in(profile.IndexName, f.name)
+		s.only = func(c *candidate) bool { return c.key == firstName(c, f) }
+		if f.name != "" {
+			return []stretch{s}
+		}
+		nameless := everybody
+		nameless.only = func(c *candidate) bool { return firstName(c, f) == "" }
+		return []stretch{s, nameless}
+	case f.sort == "last_order":
+		s := f.lastOrders(in(profile.IndexLastOrder, ""))
+		if f.after != nil || f.before != nil {
+			return []stretch{s}
+		}
+		orderless := everybody
+		orderless.only = func(c *candidate) bool { return c.item.(*listed).profile.Orders.LastOn == nil }
+		return []stretch{s, orderless}
+	case f.label != "":
+		return cells(o, f.descending, func(_ rules.Scores, label string) bool { return label == f.label })
+	case f.source != "":
+		return []stretch{in(profile.IndexSource, f.source+"\x00")}
+	case f.after != nil || f.before != nil:
+		return []stretch{f.lastOrders(in(profile.IndexLastOrder, ""))}
+	}
+	return []stretch{everybody}
+}
+
+// lastOrders bounds a walk through the dates of last orders.
+func (f customerFilter) lastOrders(s stretch) stretch {
+	var after, before string
+	if f.after != nil {
+		after = f.after.String()
+	}
+	if f.before != nil {
+		before = f.before.String()
+	}
+	if s.descending {
+		s.from, s.past = before, func(date string) bool { return date <= after }
+		return s
+	}
+	if after != "" {
+		s.from = after + "\x01" // behind all members of that date
+	}
+	s.past = func(date string) bool { return before != "" && date >= before }
+	return s
+}
+
+// firstName returns the first of the keys under which a customer comes in a walk
+// by name, so that they are listed once; "" for who has no name.
+func firstName(c *candidate, f customerFilter) (first string) {
+	for _, p := range profileView.Indexes(&c.item.(*listed).profile, nil) {
+		if p.Index != profile.IndexName || !strings.HasPrefix(p.Key, f.name) {
+			continue
+		}
+		if first == "" || (p.Key < first) != f.descending {
+			first = p.Key
+		}
+	}
+	return first
+}
+
+// wants says whether a customer passes all filters.
+func (f customerFilter) wants(d *listed) bool {
+	last := d.profile.Orders.LastOn
+	return (f.source == "" || d.profile.Source.Channel == f.source) &&
+		(f.label == "" || d.rfm.Label != nil && *d.rfm.Label == f.label) &&
+		(f.after == nil || last != nil && *last > *f.after) &&
+		(f.before == nil || last != nil && *last < *f.before) &&
+		(f.name == "" || slices.ContainsFunc(profileView.Indexes(&d.profile, nil), func(p projections.Place) bool {
+			return p.Index == profile.IndexName && strings.HasPrefix(p.Key, f.name)
+		}))
+}
+
+func (a *API) customers(w http.ResponseWriter, r *http.Request) error {
+	p := paramsOf(r)
+	f := readCustomerFilter(p)
+	limit, least := p.limit(), p.minPosition()
+	var at place
+	p.cursor(a.cursors(), &at)
+	if err := p.err(); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	o, err := a.overall(ctx, least)
+	if err != nil {
+		return err
+	}
+	fetch := func(cs []*candidate) error { return a.fetch(ctx, o, cs) }
+	keep := func(c *candidate) bool { return c.docs[0] != nil && f.wants(c.item.(*listed)) }
+	found, next, err := a.walk(ctx, o.partitions, a.stretches(f, o), at, limit, fetch, keep)
+	if err != nil {
+		return err
+	}
+	body := []byte(`{"customers":[`)
+	for i, c := range found {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		if body, err = appendCustomer(body, c.id, c.docs[0], c.item.(*listed).rfm); err != nil {
+			return err
+		}
+		body = append(body, '}')
+	}
+	body = append(body, ']')
+	if next != nil {
+		body = append(append(append(body, `,"next_cursor":"`...), p.next(a.cursors(), next)...), '"')
+	}
+	if body, err = appendStamp(body, o.stamp()); err != nil {
+		return err
+	}
+	return writeBytes(w, o.stamp(), append(body, '\n'))
+}
+
+// fetch reads the documents of candidates, in one round trip for each view.
+func (a *API) fetch(ctx context.Context, o overall, cs []*candidate) error {
+	if len(cs) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, len(cs))
+	for i, c := range cs {
+		ids[i] = c.id
+	}
+	var docs [2][][]byte
+	group, ctx := errgroup.WithContext(ctx)
+	for i, g := range []projections.Generation{o.profile, o.rfm} {
+		group.Go(func() (err error) {
+			docs[i], err = a.Documents.Documents(ctx, g, o.partitions, ids)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, c := range cs {
+		c.docs = [2][]byte{docs[0][i], docs[1][i]}
+		item := new(listed)
+		if c.docs[0] != nil {
+			if err := json.Unmarshal(c.docs[0], &item.profile); err != nil {
+				return fmt.Errorf("profile document of %v: %w", c.id, err)
+			}
+		}
+		var err error
+		if item.rfm, err = rfmOf(c.docs[1], o.world); err != nil {
+			return fmt.Errorf("customer %v: %w", c.id, err)
+		}
+		c.item = item
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package readapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/rapport-crm/rapport/eventschema"
+	"github.com/rapport-crm/rapport/internal/web"
+)
+
+// errHead ends a Follow that has reached the head of the log.
+var errHead = errors.New("readapi: the head of the log")
+
+// follow delivers every event after a position up to the head of the log as it
+// is when it gets there.
+func (a *API) follow(ctx context.Context, after uint64, deliver func(eventschema.Raw) error) error {
+	err := a.Log.Follow(ctx, after, nil, func(p eventschema.Page) error {
+		for _, raw := range p.Events {
+			if err := deliver(raw); err != nil {
+				return err
+			}
+		}
+		if p.Live {
+			return errHead
+		}
+		return nil
+	})
+	if errors.Is(err, errHead) {
+		return nil
+	}
+	return err
+}
+
+func (a *API) exportLog(w http.ResponseWriter, r *http.Request) error {
+	p := paramsOf(r)
+	after := p.position("after")
+	if err := p.err(); err != nil {
+		return err
+	}
+	out := newStream(w, ndjson)
+	defer out.release()
+	x, err := newExport(out, ExportHeader{Format: FormatLog, After: after})
+	if err != nil {
+		return err
+	}
+	x.end.Position = after
+	err = a.follow(r.Context(), after, func(raw eventschema.Raw) error {
+		if foreign(raw) {
+			return nil
+		}
+		return x.event(raw, nil)
+	})
+	if err == nil {
+		err = x.close()
+	}
+	return out.finish(err)
+}
+
+// foreign says that an event of the store is not of ours: somebody else shares it.
+func foreign(raw eventschema.Raw) bool {
+	if eventschema.Events.Known(raw.Type) {
+		return false
+	}
+	_, chained := eventschema.ChainOf(raw)
+	return !chained
+}
+
+func (a *API) logRoutes() []web.Route {
+	return []web.Route{{
+		Method: "GET", Path: "/v1/log", Tag: "operations",
+		Summary: "Export the log",
+		Detail: "Streams every event of the log as it is stored, personal data still encrypted, up to where the log " +
+			"ends now. Every stream's hash chain and the file itself can be verified offline " +
+			"(`rapport verify history --file`). A file without its last line, which begins with `{\"end\"`, is not whole.",
+		Params:  []web.Param{query("after", "integer", "", "Only what stands behind this position of the log.")},
+		Answers: []web.Answer{{Status: 200, Detail: "A header, an event a line, and an end.", ContentType: ndjson, Body: ExportedEvent{}}},
+		Refuses: []string{ErrParameters.Code},
+		Handler: a.exportLog,
+	}}
+}
