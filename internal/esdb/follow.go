@@ -29,10 +29,10 @@ func (s *Store) Follow(ctx context.Context, after uint64, prefixes []string, del
 	p := newPages(after)
 	for delay := leastDelay; ; delay = min(2*delay, mostDelay) {
 		session, err := s.feed.enter(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
+		if err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
 			return fmt.Errorf("follow the log: %w", err)
 		}
 		before := p.takenEnd

@@ -73,7 +73,7 @@ func (l *line) run(ctx context.Context) {
 				case <-time.After(stuck):
 				}
 			}
-			if time.Since(up) > mostDelay {
+			if time.Since(up) > delay { // it was worth connecting
 				delay = leastDelay
 			}
 		}
