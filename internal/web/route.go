@@ -11,10 +11,13 @@ type Route struct {
 	Detail  string // markdown, may be empty
 	Tag     string // group in the document: commands, customers, rfm, operations, …
 	Params  []Param
-	Body    any      // zero value of the request body's Go type; nil for none
-	Answers []Answer // successful answers
-	Refuses []string // problem codes beside those every route may answer
-	Handler Handler
+	Body    any // zero value of the request body's Go type; nil for none
+	// BodyType is the request body's content type, application/json if empty.
+	// Of application/x-ndjson Body is one line.
+	BodyType string
+	Answers  []Answer // successful answers
+	Refuses  []string // problem codes beside those every route may answer
+	Handler  Handler
 }
 
 // Param is a path, query or header parameter.

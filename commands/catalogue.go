@@ -1,0 +1,66 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/operations"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/internal/web"
+)
+
+// Catalogue is every command there is. A new command is a file in its domain
+// package and a line here.
+var Catalogue = []Definition{
+	registering(define[customer.State, customer.Event, customer.Register](Customers, "register-customer", "Make somebody known as a customer", probablyNew)),
+	define[customer.State, customer.Event, customer.UpdateProfile](Customers, "update-profile", "Change fields of the profile"),
+	define[customer.State, customer.Event, customer.LinkExternalID](Customers, "link-external-id", "Say under which id another system knows the customer"),
+	define[customer.State, customer.Event, customer.RecordOrder](Customers, "record-order", "Record what the customer ordered").creates(),
+	define[customer.State, customer.Event, customer.PayOrder](Customers, "pay-order", "Record that an order was paid"),
+	define[customer.State, customer.Event, customer.CancelOrder](Customers, "cancel-order", "Record that an order will not be delivered"),
+	define[customer.State, customer.Event, customer.RecordRefund](Customers, "record-refund", "Record that money of a paid order went back").creates(),
+
+	stepwise(define[calendar.State, calendar.Event, calendar.CloseDay](Calendar, "close-day", "Close a business day, and every open day before it")),
+	define[policy.State, policy.Event, policy.PublishRFM](RFM, "publish-policy", "Publish the next version of the policy that scores customers", closedDay).creates(),
+	define[operations.State, operations.Event, operations.ParkEvent](Operations, "park-event", "Make the projections pass over one event"),
+}
+
+// registering lets the body of a registration choose the customer's id.
+func registering(d Definition) Definition {
+	d.keyed = func(body []byte) (uuid.UUID, error) {
+		var c customer.Register
+		err := web.Decode(body, &c)
+		return c.CustomerID, err
+	}
+	return d.creates()
+}
+
+// probablyNew spares a registration the reading of a stream that hardly ever exists.
+func probablyNew(_ *API, r *Request, _ *customer.Register) { r.New = true }
+
+// closedDay tells a policy which days it can no longer change.
+func closedDay(a *API, _ *Request, c *policy.PublishRFM) { c.Closed = a.Writer.World.Facts().Closed }
+
+// stepwise repeats a command that does a bounded part at a time until nothing
+// is left to do. Every step has an id that follows from the command's, so that
+// sending it again goes on where it stopped.
+func stepwise(d Definition) Definition {
+	step := d.run
+	d.run = func(ctx context.Context, a *API, r Request, of uuid.UUID, body []byte) (Result, error) {
+		total, err := step(ctx, a, r, of, body)
+		command := r.Command
+		for n := 1; err == nil && len(total.Events) == n*calendar.Most; n++ {
+			var next Result
+			r.Command = uuid.NewSHA1(command, fmt.Appendf(nil, "step %d", n))
+			if next, err = step(ctx, a, r, of, body); err != nil || !next.Changed {
+				break
+			}
+			total = Result{next.Revision, next.Position, true, append(total.Events, next.Events...)}
+		}
+		return total, err
+	}
+	return d
+}

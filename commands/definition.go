@@ -1,0 +1,107 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/web"
+)
+
+// Definition is one command of the catalogue: what it is called, where it is
+// served, what its body is, what it refuses, and how it is executed.
+type Definition struct {
+	Name    string // kebab-case, such as record-order
+	Group   Group
+	Summary string
+	Creates bool // a change answers 201
+	Body    any  // zero value of the body's Go type
+	Refuses []string
+
+	// keyed says that the command's own body may name its customer.
+	keyed func(body []byte) (uuid.UUID, error)
+	run   func(ctx context.Context, a *API, r Request, of uuid.UUID, body []byte) (Result, error)
+}
+
+// Group is a kind of subject: where its commands are served.
+type Group struct {
+	Path     string // of the commands, without the command's name
+	Tag      string
+	Customer bool // the subject is a customer
+}
+
+// The groups of commands.
+var (
+	Customers  = Group{Path: "/v1/customers/{customer_id}", Tag: "customers", Customer: true}
+	Calendar   = Group{Path: "/v1/calendar", Tag: "calendar"}
+	RFM        = Group{Path: "/v1/policies/rfm", Tag: "policies"}
+	Operations = Group{Path: "/v1/operations", Tag: "operations"}
+)
+
+// Path is where the command is served.
+func (d Definition) Path() string {
+	if d.keyed != nil {
+		return "/v1/customers"
+	}
+	return d.Group.Path + "/" + d.Name
+}
+
+// body is a pointer to a command that learns what is known beside its body.
+type body[C any] interface {
+	*C
+	SetSubject(domain.Subject)
+	Refuses() []*domain.Error
+}
+
+// define makes the definition of a command from its type. complete, if there is
+// one, fills in what the command knows beside body and subject.
+func define[S domain.State[S, E], E any, C domain.Command[S, E], P body[C]](
+	group Group, name, summary string, complete ...func(*API, *Request, P),
+) Definition {
+	var zero C
+	d := Definition{Name: name, Group: group, Summary: summary, Body: zero}
+	for _, refusal := range P(&zero).Refuses() {
+		d.Refuses = append(d.Refuses, refusal.Code)
+	}
+	d.run = func(ctx context.Context, a *API, r Request, of uuid.UUID, body []byte) (Result, error) {
+		var c C
+		if err := web.Decode(body, &c); err != nil {
+			return Result{}, err
+		}
+		P(&c).SetSubject(a.Writer.World.Subject(of))
+		for _, f := range complete {
+			f(a, &r, &c)
+		}
+		return Execute(ctx, a.Writer, r, domain.Command[S, E](c))
+	}
+	return d
+}
+
+// creates marks a command whose change makes something new.
+func (d Definition) creates() Definition {
+	d.Creates = true
+	return d
+}
+
+// status is the status of an answer to the command.
+func (d Definition) status(r Result) int {
+	if d.Creates && r.Changed {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+// common are the refusals that every command may meet.
+var common = []string{
+	ErrKeyReused.Code, ErrRevision.Code, ErrTooLarge.Code, ErrContended.Code, ErrUnavailable.Code, ErrHeader.Code,
+}
+
+// refuses returns every refusal of the command, its own first.
+func (d Definition) refuses() []string {
+	codes := append(append([]string(nil), d.Refuses...), common...)
+	if d.Group.Customer {
+		codes = append(codes, "customer_erased")
+	}
+	return codes
+}

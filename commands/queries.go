@@ -1,0 +1,137 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/internal/web"
+)
+
+// CommandInfo is a command as the catalogue tells of it.
+type CommandInfo struct {
+	Name    string         `json:"name"`
+	Method  string         `json:"method"`
+	Route   string         `json:"route"`
+	Summary string         `json:"summary"`
+	Body    map[string]any `json:"body"`    // JSON Schema
+	Refuses []string       `json:"refuses"` // codes beside those that every route may answer
+}
+
+// CommandList is the catalogue of commands.
+type CommandList struct {
+	Commands []CommandInfo `json:"commands"`
+}
+
+func (a *API) catalogueRoute() web.Route {
+	list := CommandList{}
+	for _, d := range Catalogue {
+		list.Commands = append(list.Commands, CommandInfo{
+			Name: d.Name, Method: http.MethodPost, Route: d.Path(), Summary: d.Summary,
+			Body: web.SchemaOf(d.Body), Refuses: d.refuses(),
+		})
+	}
+	return web.Route{
+		Method: http.MethodGet, Path: "/v1/commands", Summary: "The catalogue of commands", Tag: "commands",
+		Answers: []web.Answer{{Status: http.StatusOK, Body: CommandList{}}},
+		Handler: func(w http.ResponseWriter, _ *http.Request) error {
+			return web.WriteJSON(w, http.StatusOK, list)
+		},
+	}
+}
+
+// CalendarInfo is what time it is for the business.
+type CalendarInfo struct {
+	Mode        string       `json:"mode"` // manual or wall
+	Zone        string       `json:"zone"` // IANA name of the business time zone
+	Today       domain.Date  `json:"today"`
+	BusinessNow time.Time    `json:"business_now"`
+	LastClosed  *domain.Date `json:"last_closed"` // null before the first close
+	Position    uint64       `json:"position"`
+}
+
+// ErrBehind says that the write side's world has not reached a position yet.
+var ErrBehind = &domain.Error{Kind: domain.Unavailable, Code: "projection_behind"}
+
+var minPosition = []web.Param{{Name: "min_position", In: "query", Type: "integer", Detail: "answer no earlier state than at this position of the log"}}
+
+func (a *API) calendarRoute() web.Route {
+	return web.Route{
+		Method: http.MethodGet, Path: "/v1/calendar", Summary: "What time it is for the business", Tag: "calendar", Params: minPosition,
+		Answers: []web.Answer{{Status: http.StatusOK, Body: CalendarInfo{}}}, Refuses: []string{ErrBehind.Code},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			facts, err := a.facts(r)
+			if err != nil {
+				return err
+			}
+			now := a.Writer.World.Subject([16]byte{})
+			mode := facts.Deployment.Calendar
+			if mode == "" {
+				mode = "wall"
+			}
+			return web.WriteJSON(w, http.StatusOK, CalendarInfo{
+				Mode: mode, Zone: now.Zone.String(), Today: now.Today(), BusinessNow: now.Now, LastClosed: facts.Closed, Position: facts.Position,
+			})
+		},
+	}
+}
+
+// PolicyList is every version of a kind of policy.
+type PolicyList struct {
+	Kind     string          `json:"kind"`
+	Current  int             `json:"current"` // the version in force today, 0 for none
+	Versions []PolicyVersion `json:"versions"`
+	Position uint64          `json:"position"`
+}
+
+// PolicyVersion is one version of the policy that scores customers.
+type PolicyVersion struct {
+	Version       int         `json:"version"`
+	EffectiveFrom domain.Date `json:"effective_from"`
+	Policy        *rfm.Policy `json:"policy"`
+}
+
+func (a *API) policiesRoute() web.Route {
+	return web.Route{
+		Method: http.MethodGet, Path: "/v1/policies/rfm", Summary: "Every version of the policy that scores customers", Tag: "policies", Params: minPosition,
+		Answers: []web.Answer{{Status: http.StatusOK, Body: PolicyList{}}}, Refuses: []string{ErrBehind.Code},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			facts, err := a.facts(r)
+			if err != nil {
+				return err
+			}
+			today := a.Writer.World.Subject([16]byte{}).Today()
+			list := PolicyList{Kind: policy.KindRFM, Versions: []PolicyVersion{}, Position: facts.Position}
+			for _, p := range facts.Policies[policy.KindRFM] {
+				list.Versions = append(list.Versions, PolicyVersion{p.Version, p.EffectiveFrom, p.RFM})
+				if p.EffectiveFrom <= today {
+					list.Current = p.Version
+				}
+			}
+			return web.WriteJSON(w, http.StatusOK, list)
+		},
+	}
+}
+
+// facts returns the world, not before the position that a request names.
+func (a *API) facts(r *http.Request) (Facts, error) {
+	if text := r.URL.Query().Get("min_position"); text != "" {
+		position, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			var p domain.Problems
+			p.Add("/min_position", "must be a position of the log")
+			return Facts{}, p.Err()
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if a.Writer.World.WaitFor(ctx, position) != nil {
+			at := a.Writer.World.Facts().Position
+			return Facts{}, ErrBehind.With("position %d is not reached yet; the answer would be of %d", position, at)
+		}
+	}
+	return a.Writer.World.Facts(), nil
+}
