@@ -43,6 +43,7 @@ func (a *API) Routes() []web.Route {
 		a.historyRoutes(),
 		a.replayRoutes(),
 		a.rfmRoutes(),
+		[]web.Route{a.calibrationRoute()},
 		a.projectionRoutes(),
 		a.logRoutes(),
 		a.healthRoutes(),

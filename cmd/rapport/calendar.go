@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/client"
+)
+
+type calendarCmd struct {
+	Close calendarCloseCmd `cmd:"" help:"Close a business day, and every day before it that is open, and wait until all scores follow."`
+	Show  calendarShowCmd  `cmd:"" help:"Show the calendar."`
+}
+
+type calendarCloseCmd struct {
+	remote
+	Date domain.Date   `arg:"" help:"The day, such as 1998-06-30."`
+	Wait time.Duration `help:"How long to wait for the scores." default:"10m"`
+}
+
+func (c *calendarCloseCmd) Run(ctx context.Context, s streams) error {
+	day, err := closeDay(ctx, c.client(), c.Date, c.Wait)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "closed %v; %v\n", c.Date, day)
+	return err
+}
+
+// calibration is where the scores stand.
+type calibration struct {
+	State      string `json:"state"` // none, pending, applied, failed
+	Population int    `json:"population"`
+	Code       string `json:"code"`
+	Detail     string `json:"detail"`
+}
+
+func (c calibration) String() string {
+	switch c.State {
+	case "failed":
+		return fmt.Sprintf("the scores stay as they were: %s (%s)", c.Detail, c.Code)
+	case "applied":
+		return fmt.Sprintf("%d customers scored", c.Population)
+	default:
+		return "scores: " + c.State
+	}
+}
+
+// closeDay closes a day and waits until its calibration is applied everywhere.
+func closeDay(ctx context.Context, c *client.Client, day domain.Date, wait time.Duration) (calibration, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	var closed struct {
+		Position uint64 `json:"position"`
+	}
+	if err := c.Post(ctx, "/v1/calendar/close-day", map[string]any{"date": day}, &closed); err != nil {
+		return calibration{}, err
+	}
+	return scored(ctx, c, closed.Position)
+}
+
+// scored waits until all scores follow what the log asks for up to a position.
+func scored(ctx context.Context, c *client.Client, position uint64) (state calibration, err error) {
+	query := url.Values{"min_position": {strconv.FormatUint(position, 10)}}
+	for poll := 5 * time.Millisecond; ; poll = min(2*poll, 500*time.Millisecond) {
+		err := c.Get(ctx, "/v1/rfm/calibration", query, &state)
+		if behind := (*client.Problem)(nil); errors.As(err, &behind) && behind.Code == "projection_behind" {
+			state.State, err = "pending", nil
+		}
+		if err != nil {
+			return state, err
+		}
+		if state.State != "pending" {
+			return state, nil
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return state, fmt.Errorf("it is recorded, but the scores do not follow yet (%w); `rapport calendar show` and /v1/projections tell more", ctx.Err())
+		}
+	}
+}
+
+type calendarShowCmd struct {
+	remote
+	JSON bool `help:"Print the server's JSON." name:"json"`
+}
+
+func (c *calendarShowCmd) Run(ctx context.Context, s streams) error {
+	var calendar, scores json.RawMessage
+	if err := c.client().Get(ctx, "/v1/calendar", nil, &calendar); err != nil {
+		return err
+	}
+	if err := c.client().Get(ctx, "/v1/rfm/calibration", nil, &scores); err != nil {
+		return err
+	}
+	both, err := json.Marshal(map[string]json.RawMessage{"calendar": calendar, "scores": scores})
+	if err != nil {
+		return err
+	}
+	return printJSON(s.out, both, c.JSON)
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/internal/client"
+	"github.com/rapport-crm/rapport/internal/population"
+)
+
+type demoCmd struct {
+	Data      string `help:"Keep the data in this folder. Without it, it is gone when the demo ends." type:"path"`
+	Listen    string `help:"Address to serve on." default:"127.0.0.1:8080"`
+	Customers int    `help:"Size of the population." default:"2000"`
+	Seed      uint64 `help:"Another seed, another population." default:"1"`
+	Once      bool   `help:"Stop when everything is loaded and shown."`
+}
+
+// The population's calendar: a year of newcomers, watched for another half year.
+var (
+	demoFrom   = domain.NewDate(2025, time.January, 1)
+	demoJoined = domain.NewDate(2025, time.December, 31)
+	demoUntil  = domain.NewDate(2026, time.June, 30)
+)
+
+const demoShop = "shop"
+
+func (c *demoCmd) Run(ctx context.Context, s streams) (err error) {
+	if c.Customers < 1 || c.Customers > 1_000_000 {
+		return usage("--customers: %d is not between 1 and 1000000", c.Customers)
+	}
+	data := c.Data
+	if data == "" {
+		if data, err = os.MkdirTemp("", "rapport-demo"); err != nil {
+			return err
+		}
+		defer func() {
+			if removeErr := os.RemoveAll(data); err == nil {
+				err = removeErr
+			}
+		}()
+	}
+	server := serveCmd{
+		Data: filepath.Clean(data), Listen: c.Listen, Calendar: deployment.Manual, Zone: "UTC", Currency: "USD",
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return server.serve(ctx, s, func(ctx context.Context, address string) error {
+		api := &client.Client{Server: address, Actor: "demo"}
+		shown, err := c.load(ctx, api, s)
+		if err != nil {
+			return err
+		}
+		if err := c.show(ctx, api, s.out, address, shown); err != nil {
+			return err
+		}
+		if c.Once {
+			stop()
+		}
+		return nil
+	})
+}
+
+// load sends the population through the ordinary commands and closes the last
+// day. It returns the customer with the most orders.
+func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (shown string, err error) {
+	people := population.Generate(c.Seed, c.Customers, demoFrom, demoJoined, demoUntil)
+	bar := newProgress(s.err, "customers")
+	defer bar.finish()
+	const perBulk = 100
+	most := 0
+	started := time.Now()
+	orders := 0
+	for start := 0; start < len(people); start += perBulk {
+		var lines []client.Line
+		for _, p := range people[start:min(start+perBulk, len(people))] {
+			id := demoID(c.Seed, p.ID)
+			lines = append(lines, demoLines(id, p)...)
+			orders += len(p.Orders)
+			if len(p.Orders) > most {
+				most, shown = len(p.Orders), id
+			}
+		}
+		results, err := api.Bulk(ctx, lines, time.Minute)
+		if err != nil {
+			return "", err
+		}
+		for i, r := range results {
+			if r.Problem != nil && r.Problem.Code != "customer_exists" {
+				return "", fmt.Errorf("%s %s: %w", lines[i].Command, lines[i].Body, r.Problem)
+			}
+		}
+		bar.at("population", int64(min(start+perBulk, len(people))), int64(len(people)))
+	}
+	bar.finish()
+	day, err := closeDay(ctx, api, demoUntil, time.Minute)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(s.err, "%d customers and %d orders loaded in %.1f s; closed %v: %v\n", len(people), orders, time.Since(started).Seconds(), demoUntil, day)
+	return shown, nil
+}
+
+func demoID(seed uint64, shopID string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "rapport:demo:%d:%s", seed, shopID)).String()
+}
+
+// demoLines are the commands of one customer's life.
+func demoLines(id string, p population.Customer) []client.Line {
+	object := func(v any) json.RawMessage {
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // maps of text and numbers
+		}
+		return b
+	}
+	type m = map[string]any
+	lines := []client.Line{{Command: "register-customer", Customer: id, Body: object(m{
+		"customer_id": id, "kind": "person", "name": m{"given": p.Given, "family": p.Family},
+		"source": m{"channel": p.Channel}, "external_ids": []m{{"system": demoShop, "id": p.ID}},
+		"registered_at": p.Orders[0].At,
+	})}}
+	for _, o := range p.Orders {
+		lines = append(lines, client.Line{Command: "record-order", Customer: id, Body: object(m{
+			"order_id": o.ID, "total": m{"amount_minor": o.Minor, "currency": "USD"},
+			"lines":     []m{{"sku": o.SKU, "quantity": 1, "unit_price_minor": o.Minor, "amount_minor": o.Minor}},
+			"placed_at": o.At, "paid_at": o.At,
+		})})
+	}
+	return lines
+}
+
+// show prints the distribution of the labels and what is worth trying.
+func (c *demoCmd) show(ctx context.Context, api *client.Client, out io.Writer, address, customer string) error {
+	var d struct {
+		ByLabel []struct {
+			Label     string       `json:"label"`
+			Customers int          `json:"customers"`
+			Revenue   domain.Money `json:"revenue"`
+		} `json:"by_label"`
+	}
+	if err := api.Get(ctx, "/v1/rfm/distribution", nil, &d); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nWho is worth what, at the close of %v:\n\n", demoUntil)
+	for _, l := range d.ByLabel {
+		fmt.Fprintf(out, "  %-20s %6d customers %12s  %s\n", l.Label, l.Customers, dollars(l.Revenue.AmountMinor), bar(l.Customers, c.Customers))
+	}
+	fmt.Fprintf(out, `
+Try:
+
+  # a customer, and why they score as they do
+  curl -s %[1]s/v1/customers/%[2]s/rfm
+
+  # who cannot be lost, and is drifting away
+  curl -s '%[1]s/v1/rfm/customers?label=At%%20Risk&limit=3'
+
+  # an order comes in; its effect is there in milliseconds
+  curl -s -X POST %[1]s/v1/customers/%[2]s/record-order -H 'Content-Type: application/json' \
+    -H 'Idempotency-Key: my-first-order' -H 'Rapport-Actor: me' \
+    -d '{"order_id":"my-first-order","total":{"amount_minor":4200,"currency":"USD"}}'
+
+  # everything that ever happened to them, by whom, and the proof that nobody changed it
+  curl -s %[1]s/v1/customers/%[2]s/history
+  curl -s %[1]s/v1/customers/%[2]s/history/verify
+
+The API is described at %[1]s/docs. Also: rapport replay %[2]s · rapport rebuild all · rapport verify read-models
+`, address, customer)
+	return nil
+}
+
+func dollars(minor int64) string { return fmt.Sprintf("$%d.%02d", minor/100, minor%100) }
+
+// bar draws a share of a whole.
+func bar(part, whole int) string {
+	const width = 40
+	n := (part*width + whole/2) / whole
+	b := make([]rune, n)
+	for i := range b {
+		b[i] = '█'
+	}
+	return string(b)
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/internal/client"
+)
+
+// score is a row of `rapport rfm`, the amount as an exact number.
+type score struct {
+	RecencyDays, Transactions, Amount, R, F, M, Score, Label string
+}
+
+func readScores(t *testing.T, text string, columns map[string]string) map[string]score {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatalf("%v in\n%.500s", err, text)
+	}
+	index := map[string]int{}
+	for i, name := range rows[0] {
+		index[name] = i
+	}
+	scores := map[string]score{}
+	for _, row := range rows[1:] {
+		get := func(name string) string {
+			if other := columns[name]; other != "" {
+				name = other
+			}
+			i, ok := index[name]
+			if !ok {
+				t.Fatalf("there is no column %s in %v", name, rows[0])
+			}
+			return row[i]
+		}
+		amount, ok := new(big.Rat).SetString(get("amount"))
+		if !ok {
+			t.Fatalf("amount %q of %v", get("amount"), row)
+		}
+		scores[get("customer")] = score{
+			get("recency_days"), get("transactions"), amount.RatString(), get("r"), get("f"), get("m"), get("score"), get("label"),
+		}
+	}
+	return scores
+}
+
+// expected reads the independently computed scores.
+func expected(t *testing.T, name, labels string) map[string]score {
+	t.Helper()
+	text, err := os.ReadFile(shared(t, "expected/"+name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readScores(t, string(text), map[string]string{
+		"customer": "customer_id", "transactions": "transaction_count", "score": "rfm_score", "label": labels,
+	})
+}
+
+// Every customer of the CDNOW sample gets the scores that others computed; a
+// second import changes nothing, also after a first one that was cut short.
+func TestSampleScoresEqualTheReference(t *testing.T) {
+	file := shared(t, "cdnow_sample.csv.gz")
+	s := serve(t, t.TempDir(), "--calendar", "manual")
+	orders := []string{"import", "orders", file, "--source", "cdnow", "--currency", "USD", "--map", "customer=sample_id,date=date,amount=amount,quantity=cds"}
+
+	if got, want := s.must(append(orders, "--dry-run")...), "read 6919, would be sent 6919, unchanged 0, rejected 0\n"; got != want {
+		t.Errorf("dry run: %s want %s", got, want)
+	}
+	if got, want := s.must(append(orders, "--until", "1997-03-31")...), "outside the dates"; !strings.Contains(got, want) {
+		t.Errorf("import of a part: %s", got)
+	}
+	first := s.must(orders...)
+	if !strings.HasPrefix(first, "read 6919, created ") || !strings.HasSuffix(first, ", rejected 0\n") {
+		t.Errorf("import: %s", first)
+	}
+	if got, want := s.must(orders...), "read 6919, created 0, unchanged 6919, rejected 0\n"; got != want {
+		t.Errorf("import again: %s want %s", got, want)
+	}
+	s.must("calendar", "close", "1998-06-30")
+	got := readScores(t, s.must("rfm", "--source", "cdnow", "--format", "csv"), nil)
+	if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19980630.csv", "segment_11"), got); diff != "" {
+		t.Errorf("scores (-reference +ours):\n%s", diff)
+	}
+}
+
+// The orders of the R package rfm, by quantiles and by given thresholds, with
+// all three label tables: policies are published, the scores follow.
+func TestPolicyScoresEqualTheReference(t *testing.T) {
+	file := shared(t, "rfm_data_orders.csv.gz")
+	s := serve(t, t.TempDir(), "--calendar", "manual")
+	s.must("import", "orders", file, "--source", "r", "--currency", "USD", "--map", "customer=customer_id,date=order_date,amount=revenue")
+	s.must("calendar", "close", "2006-12-31")
+	quantiles := rfm.Default("USD")
+	thresholds := rfm.Default("USD")
+	thresholds.Method = rfm.Thresholds
+	thresholds.Cuts = &rfm.Cuts{RecencyDays: []int64{115, 181, 297, 482}, Frequency: []int64{4, 5, 6, 8}, MonetaryMinor: []int64{25600, 38200, 50600, 66600}}
+	for file, policy := range map[string]rfm.Policy{"rfm_orders_default.csv": quantiles, "rfm_orders_custom.csv": thresholds} {
+		for _, labels := range rfm.LabelTables() {
+			t.Run(strings.TrimSuffix(file, ".csv")+" "+labels, func(t *testing.T) {
+				s.t = t
+				policy.Labels, policy.Examples = rfm.LabelTable(labels), nil
+				publish(s, policy)
+				got := readScores(t, s.must("rfm", "--source", "r"), nil)
+				if diff := cmp.Diff(expected(t, file, labels), got); diff != "" {
+					t.Errorf("scores (-reference +ours):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// publish publishes a policy and waits until the scores follow it.
+func publish(s *server, policy rfm.Policy) {
+	s.t.Helper()
+	body, err := json.Marshal(map[string]any{"policy": policy})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a := s.call("POST", "/v1/policies/rfm/publish-policy", string(body))
+	if a.status != 201 && a.status != 200 {
+		s.t.Fatalf("publish: %d %s", a.status, a.body)
+	}
+	position, err := strconv.ParseUint(a.header.Get("Rapport-Position"), 10, 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	state, err := scored(s.t.Context(), &client.Client{Server: s.url}, position)
+	if err != nil || state.State != "applied" {
+		s.t.Fatalf("%+v, %v", state, err)
+	}
+}
+
+// Rows that are wrong are written down by row, column and code; the others come in.
+func TestImportRejects(t *testing.T) {
+	s := serve(t, t.TempDir(), "--calendar", "manual")
+	dir := t.TempDir()
+	file, rejects := filepath.Join(dir, "orders.csv"), filepath.Join(dir, "rejects.csv")
+	content := "shopper,day,total,no\n" +
+		"a,2026-01-01,10.00,1\n" +
+		"a,2026-01-02,ten,2\n" +
+		"b,2026-01-03,12.00,3\n" +
+		"a,2026-01-04,11.00,1\n" // the number of another order
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := s.must("import", "orders", file, "--source", "shop", "--currency", "EUR", "--map", "customer=shopper,date=day,amount=total,order=no", "--rejects", rejects)
+	if want := "read 4, created 2, unchanged 0, rejected 2\n"; got != want {
+		t.Errorf("%s want %s", got, want)
+	}
+	text, err := os.ReadFile(rejects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := csv.NewReader(strings.NewReader(string(text)))
+	r.FieldsPerRecord = -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes [][3]string
+	for _, row := range rows[1:] {
+		codes = append(codes, [3]string{row[0], row[1], row[2]})
+	}
+	if diff := cmp.Diff([][3]string{{"3", "total", "amount_invalid"}, {"5", "no", "order_conflict"}}, codes); diff != "" {
+		t.Error(diff)
+	}
+}

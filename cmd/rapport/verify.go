@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rapport-crm/rapport/readapi"
+)
+
+type verifyCmd struct {
+	History    verifyHistoryCmd    `cmd:"" help:"Recompute hash chains: of a customer, of the whole log, or of an exported file (offline)."`
+	ReadModels verifyReadModelsCmd `cmd:"" help:"Recompute the read models from the log and compare."`
+}
+
+type verifyHistoryCmd struct {
+	remote
+	Customer string `help:"Only this customer: an id, or SYSTEM:ID." xor:"what"`
+	All      bool   `help:"Every stream of the log." xor:"what"`
+	File     string `help:"An export, checked without a server; - is standard input." xor:"what" placeholder:"EXPORT.ndjson"`
+}
+
+func (c *verifyHistoryCmd) Run(ctx context.Context, s streams) error {
+	switch {
+	case c.File != "":
+		return c.file(s)
+	case c.Customer != "":
+		return c.customer(ctx, s)
+	case c.All:
+		return c.all(ctx, s)
+	}
+	return usage("say what to verify: --customer ID, --all or --file EXPORT.ndjson")
+}
+
+func (c *verifyHistoryCmd) file(s streams) error {
+	var in io.Reader = os.Stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	found, err := readapi.VerifyExport(in)
+	if err != nil {
+		return err
+	}
+	return report(s, found)
+}
+
+// all verifies the log as it is exported, without writing it anywhere.
+func (c *verifyHistoryCmd) all(ctx context.Context, s streams) error {
+	resp, err := c.client().Do(ctx, "GET", "/v1/log", nil, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	found, err := readapi.VerifyExport(resp.Body)
+	if err != nil {
+		return err
+	}
+	return report(s, found)
+}
+
+func (c *verifyHistoryCmd) customer(ctx context.Context, s streams) error {
+	id, err := one{remote: c.remote, Customer: c.Customer}.id(ctx)
+	if err != nil {
+		return err
+	}
+	var found readapi.Verification
+	if err := c.client().Get(ctx, "/v1/customers/"+id+"/history/verify", nil, &found); err != nil {
+		return err
+	}
+	return report(s, found)
+}
+
+func report(s streams, v readapi.Verification) error {
+	if !v.OK {
+		return fmt.Errorf("%w: %v (%d events before it are right)", errDifference, v.FirstBad, v.Events)
+	}
+	fmt.Fprintf(s.out, "verified %d events in %d streams\n", v.Events, v.Streams)
+	if v.Unanchored > 0 {
+		fmt.Fprintf(s.out, "%d streams begin before the file: their first event there is taken on trust\n", v.Unanchored)
+	}
+	return nil
+}
+
+type verifyReadModelsCmd struct {
+	remote
+	View string `help:"Only this view." default:"all"`
+	JSON bool   `help:"Print the server's JSON." name:"json"`
+}
+
+func (c *verifyReadModelsCmd) Run(ctx context.Context, s streams) error {
+	var found readapi.ViewVerification
+	if err := c.client().Post(ctx, "/v1/projections/"+c.View+"/verify", struct{}{}, &found); err != nil {
+		return err
+	}
+	if c.JSON {
+		text, err := json.Marshal(found)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "%s\n", text)
+	}
+	if found.OK {
+		if !c.JSON {
+			fmt.Fprintf(s.out, "verified %d documents of %v at position %d\n", found.Documents, found.Views, found.Position)
+		}
+		return nil
+	}
+	errs := []error{errDifference}
+	for _, d := range found.Differences {
+		errs = append(errs, fmt.Errorf("%s, partition %d, %s %s: the log says %s, the read model %s", d.View, d.Partition, d.What, d.Name, d.Want, d.Got))
+	}
+	if found.More {
+		errs = append(errs, errors.New("and more"))
+	}
+	return errors.Join(errs...)
+}
