@@ -65,8 +65,8 @@ func writeBytes(w http.ResponseWriter, s Stamp, body []byte) error {
 }
 
 // stream writes a long answer. Until its buffer has run over for the first time
-// nothing is sent, so that an early failure is still answered as a problem. A
-// late one breaks the connection off: the client must not take a part for the whole.
+// nothing is sent, so that an early failure is still answered as a problem; after
+// a late one the connection is cut, for nobody must take a part for the whole.
 type stream struct {
 	w    http.ResponseWriter
 	buf  *bufio.Writer
@@ -100,15 +100,12 @@ func (o sender) Write(p []byte) (int, error) {
 // Write implements io.Writer.
 func (s *stream) Write(p []byte) (int, error) { return s.buf.Write(p) }
 
-// finish ends the answer, and answers for an error on the way.
+// finish ends the answer, unless there was an error.
 func (s *stream) finish(err error) error {
-	if err == nil {
-		err = s.buf.Flush()
+	if err != nil {
+		return err
 	}
-	if err != nil && s.sent {
-		panic(http.ErrAbortHandler)
-	}
-	return err
+	return s.buf.Flush()
 }
 
 // release gives the buffer back.

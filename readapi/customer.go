@@ -36,14 +36,14 @@ type CustomerAnswer struct {
 // RFM is how a customer scores. Where there are no scores, all is null and
 // Reason says why.
 type RFM struct {
-	RecencyDays   *int64        `json:"recency_days"`
-	Transactions  *int64        `json:"transactions"`
-	Amount        *domain.Money `json:"amount"`
-	R             *int          `json:"r"`
-	F             *int          `json:"f"`
-	M             *int          `json:"m"`
-	Score         *int          `json:"score"` // 100 r + 10 f + m
-	Label         *string       `json:"label"`
+	RecencyDays   *int64        `json:"recency_days" jsonschema:"nullable"`
+	Transactions  *int64        `json:"transactions" jsonschema:"nullable"`
+	Amount        *domain.Money `json:"amount" jsonschema:"nullable"`
+	R             *int          `json:"r" jsonschema:"nullable"`
+	F             *int          `json:"f" jsonschema:"nullable"`
+	M             *int          `json:"m" jsonschema:"nullable"`
+	Score         *int          `json:"score" jsonschema:"nullable"` // 100 r + 10 f + m
+	Label         *string       `json:"label" jsonschema:"nullable"`
 	PolicyVersion int           `json:"policy_version,omitempty"`
 	Reason        string        `json:"reason,omitempty"`
 }

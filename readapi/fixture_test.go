@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -23,7 +24,6 @@ import (
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
-	"github.com/rapport-crm/rapport/domain/reservation"
 	rules "github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/memlog"
@@ -78,7 +78,7 @@ func newShop(t testing.TB) *shop {
 		clock: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC),
 	}
 	s.openStore()
-	s.machine = &machine{shop: s}
+	s.machine = new(machine)
 	s.api = &readapi.API{
 		Documents: s.store, Log: s.log, Keys: s.ring, KeySource: s, Projections: s.machine,
 		Lookup: s.ring.Lookup, Secret: [32]byte{3},
@@ -168,8 +168,8 @@ func (s *shop) register(c uuid.UUID, name customer.Name, source string) {
 
 func (s *shop) link(c uuid.UUID, system, external string) {
 	s.t.Helper()
-	s.customer(c, customer.ExternalIDLinked{System: system, ID: external, Claim: "claim",
-		Lookup: s.ring.Lookup(reservation.KindExternalID, system+":"+external)})
+	name := customer.ExternalID{System: system, ID: external}.ReservedName()
+	s.customer(c, customer.ExternalIDLinked{System: system, ID: external, Claim: "claim", Lookup: s.ring.Lookup(name.Kind, name.Value)})
 }
 
 func (s *shop) order(c uuid.UUID, orderID, day string, minor int64) eventschema.Raw {
@@ -290,4 +290,24 @@ func (s *shop) golden(name string, got []byte) {
 	if !bytes.Equal(want, got) {
 		s.t.Errorf("%s differs:\n%s", name, cmp.Diff(string(want), string(got)))
 	}
+}
+
+func (a answer) json(into any) {
+	a.t.Helper()
+	if err := json.Unmarshal(a.Body.Bytes(), into); err != nil {
+		a.t.Fatalf("%v: %s", err, a.Body)
+	}
+}
+
+// problem is what is wrong with a request.
+type problem struct {
+	Code   string
+	Detail string
+	Errors []domain.FieldError
+}
+
+func (a answer) problem() (p problem) {
+	a.t.Helper()
+	a.json(&p)
+	return p
 }

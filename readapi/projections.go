@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,60 +14,47 @@ import (
 	"github.com/rapport-crm/rapport/projections"
 )
 
-// Refusals of the operations on read models.
-var (
-	ErrViewNotFound    = &domain.Error{Kind: domain.NotFound, Code: "view_not_found"}
-	ErrRebuildNotFound = &domain.Error{Kind: domain.NotFound, Code: "rebuild_not_found"}
-	ErrRebuilding      = &domain.Error{Kind: domain.Conflict, Code: "rebuild_running"}
-	ErrNoProjections   = &domain.Error{Kind: domain.Unavailable, Code: "projections_elsewhere",
-		Detail: "This process does not keep the read models; ask one that does."}
-)
+// ErrNoProjections answers an operation on the read models where nothing keeps them.
+var ErrNoProjections = &domain.Error{Kind: domain.Unavailable, Code: "projections_elsewhere",
+	Detail: "This process does not keep the read models; ask one that does."}
 
-// allViews names all of them in a path.
-const allViews = "all"
-
-// Projections is what the operations need of what keeps the read models. Safe
-// for concurrent use.
+// Projections is what keeps the read models; *projections.Manager does. Safe for
+// concurrent use.
 type Projections interface {
 	// Nudge asks for the checkpoints of idle lanes to be written at once.
 	Nudge()
-	// Status tells how the views and lanes are.
-	Status(ctx context.Context) (ProjectionStatus, error)
-	// StartRebuild begins to fill a view anew beside the serving one, or all of
-	// them; ErrRebuilding if one of them is being filled.
+	Status() projections.Status
 	StartRebuild(ctx context.Context, view string) (id string, err error)
-	// Rebuild tells how a rebuild is; ErrRebuildNotFound.
-	Rebuild(ctx context.Context, id string) (Rebuild, error)
-	// Verify recomputes a view, or all of them, from the log and compares.
-	Verify(ctx context.Context, view string) (ViewVerification, error)
+	RebuildStatus(ctx context.Context, id string) (projections.RebuildStatus, error)
 }
 
 // ProjectionStatus is how the read models are.
 type ProjectionStatus struct {
-	Head       uint64        `json:"head"`       // the log is known up to here
-	Position   uint64        `json:"position"`   // every view reflects the log up to here
-	LagEvents  uint64        `json:"lag_events"` // positions between the two: at least as many as events
-	LagSeconds float64       `json:"lag_seconds"`
-	Views      []ViewStatus  `json:"views"`
-	Lanes      []LaneStatus  `json:"lanes"`  // those that do not just go on
-	Parked     []ParkedEvent `json:"parked"` // passed over because an operator said so
+	Views  []ViewStatus  `json:"views"`
+	Parked []ParkedEvent `json:"parked"`          // passed over because an operator said so
+	Error  string        `json:"error,omitempty"` // why the last look at them failed
 }
 
 // ViewStatus is how a view is.
 type ViewStatus struct {
-	Name       string `json:"name"`
-	Generation int    `json:"generation"`         // the one that serves; 0: none yet
-	Building   int    `json:"building,omitempty"` // the one that is being filled
-	Position   uint64 `json:"position"`
-	LagEvents  uint64 `json:"lag_events"`
+	Name       string  `json:"name"`
+	Generation int     `json:"generation"` // the one that queries read; 0: the first is being built
+	Position   uint64  `json:"position"`   // the log is reflected up to here
+	Head       uint64  `json:"head"`       // and known up to here
+	Lag        uint64  `json:"lag"`        // positions between the two: at least as many as events
+	LagSeconds float64 `json:"lag_seconds"`
+	Partitions int     `json:"partitions"`
+	// Lanes are the partitions that do not just go on with the others.
+	Lanes   []LaneStatus `json:"lanes"`
+	Rebuild *Rebuild     `json:"rebuild,omitempty"`
 }
 
-// LaneStatus is how a lane is that does not just go on.
+// LaneStatus is how a partition is that does not just go on.
 type LaneStatus struct {
 	Partition int        `json:"partition"`
-	State     string     `json:"state"`
+	State     string     `json:"state" jsonschema:"enum=catching,enum=poison,enum=failing,enum=standby"`
 	Position  uint64     `json:"position"`
-	EventID   *uuid.UUID `json:"event_id,omitempty"` // the event it stopped at
+	EventID   uuid.UUID  `json:"event_id,omitzero"` // the event it stopped at
 	EventType string     `json:"event_type,omitempty"`
 	Error     string     `json:"error,omitempty"`
 	Attempts  int        `json:"attempts,omitempty"`
@@ -80,18 +68,17 @@ type ParkedEvent struct {
 	Reason   string    `json:"reason"`
 }
 
-// Rebuild is how a rebuild is.
+// Rebuild is how far a rebuild has come. Done and total are positions of the log.
 type Rebuild struct {
-	ID         string     `json:"id"`
-	Views      []string   `json:"views"`
-	State      string     `json:"state"` // running, done, failed
-	Done       uint64     `json:"done"`  // events
-	Total      uint64     `json:"total"` // an estimate until it is done
-	Rate       float64    `json:"rate"`  // events a second
-	ETASeconds *float64   `json:"eta_seconds"`
-	StartedAt  time.Time  `json:"started_at"`
-	EndedAt    *time.Time `json:"ended_at,omitempty"`
-	Error      string     `json:"error,omitempty"`
+	ID         string       `json:"id"`
+	State      string       `json:"state" jsonschema:"enum=running,enum=switching,enum=done"`
+	Done       uint64       `json:"done"`
+	Total      uint64       `json:"total"`
+	Rate       float64      `json:"rate"` // positions a second; 0: not known yet
+	ETASeconds *float64     `json:"eta_seconds" jsonschema:"nullable"`
+	Stuck      []LaneStatus `json:"stuck"` // partitions that do not go on
+	Begun      *time.Time   `json:"begun,omitempty"`
+	Detail     string       `json:"detail,omitempty"`
 }
 
 // RebuildStarted says where to watch a rebuild.
@@ -100,24 +87,54 @@ type RebuildStarted struct {
 	Location string `json:"location"`
 }
 
-// ViewVerification is what comparing read models with the log found.
-type ViewVerification struct {
-	OK          bool         `json:"ok"`
-	Views       []string     `json:"views"`
-	Position    uint64       `json:"position"`  // compared at
-	Documents   int          `json:"documents"` // compared
-	Differences []Difference `json:"differences"`
-	More        bool         `json:"more,omitempty"` // there are more differences than listed
+func statusOf(s projections.Status) ProjectionStatus {
+	answer := ProjectionStatus{Views: []ViewStatus{}, Parked: []ParkedEvent{}, Error: s.Error}
+	for _, v := range s.Views {
+		view := ViewStatus{
+			Name: v.View, Generation: v.Generation, Position: v.Position, Head: v.Head, Lag: v.Lag, LagSeconds: v.LagSeconds,
+			Partitions: len(v.Partitions), Lanes: lanesOf(v.Partitions),
+		}
+		if v.Rebuild != nil {
+			r := rebuildOf(*v.Rebuild)
+			view.Rebuild = &r
+		}
+		answer.Views = append(answer.Views, view)
+	}
+	for _, p := range s.Parked {
+		answer.Parked = append(answer.Parked, ParkedEvent(p))
+	}
+	return answer
 }
 
-// Difference is something in a read model that does not follow from the log.
-type Difference struct {
-	View      string `json:"view"`
-	Partition int    `json:"partition"`
-	What      string `json:"what"` // document, index, metric, world
-	Name      string `json:"name"` // of the customer, index entry or metric
-	Want      string `json:"want,omitempty"`
-	Got       string `json:"got,omitempty"`
+// lanesOf lists the lanes that do not just go on.
+func lanesOf(lanes []projections.LaneStatus) []LaneStatus {
+	list := []LaneStatus{}
+	for _, l := range lanes {
+		if l.State == projections.LaneLive {
+			continue
+		}
+		lane := LaneStatus{Partition: l.Partition, State: l.State, Position: l.Position, Error: l.Error, Attempts: l.Attempts}
+		if !l.Since.IsZero() {
+			lane.Since = &l.Since
+		}
+		if l.Poison != nil {
+			lane.EventID, lane.EventType = l.Poison.EventID, l.Poison.Type
+		}
+		list = append(list, lane)
+	}
+	return list
+}
+
+func rebuildOf(s projections.RebuildStatus) Rebuild {
+	r := Rebuild{ID: s.ID, State: s.State, Done: s.Done, Total: s.Total, Rate: s.Rate, Stuck: lanesOf(s.Stuck), Detail: s.Detail}
+	if s.ETA > 0 {
+		seconds := s.ETA.Seconds()
+		r.ETASeconds = &seconds
+	}
+	if !s.Begun.IsZero() {
+		r.Begun = &s.Begun
+	}
+	return r
 }
 
 func (a *API) machinery() (Projections, error) {
@@ -135,27 +152,7 @@ func (a *API) projectionStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := m.Status(r.Context())
-	if err != nil {
-		return err
-	}
-	return writePlain(w, 200, s)
-}
-
-// viewName reads the view that the path names.
-func (a *API) viewName(r *http.Request) (string, error) {
-	name := mux.Vars(r)["name"]
-	if name == allViews {
-		return name, nil
-	}
-	c, err := a.Documents.Catalogue(r.Context())
-	if err != nil {
-		return "", err
-	}
-	if _, ok := c.Views[name]; !ok {
-		return "", ErrViewNotFound.With("There is no view %q.", name)
-	}
-	return name, nil
+	return writePlain(w, 200, statusOf(m.Status()))
 }
 
 func (a *API) startRebuild(w http.ResponseWriter, r *http.Request) error {
@@ -163,11 +160,7 @@ func (a *API) startRebuild(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	name, err := a.viewName(r)
-	if err != nil {
-		return err
-	}
-	id, err := m.StartRebuild(r.Context(), name)
+	id, err := m.StartRebuild(r.Context(), mux.Vars(r)["name"])
 	if err != nil {
 		return err
 	}
@@ -181,49 +174,34 @@ func (a *API) rebuild(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	progress, err := m.Rebuild(r.Context(), mux.Vars(r)["rebuild_id"])
+	s, err := m.RebuildStatus(r.Context(), mux.Vars(r)["rebuild_id"])
 	if err != nil {
 		return err
 	}
-	return writePlain(w, 200, progress)
-}
-
-func (a *API) verifyView(w http.ResponseWriter, r *http.Request) error {
-	m, err := a.machinery()
-	if err != nil {
-		return err
-	}
-	name, err := a.viewName(r)
-	if err != nil {
-		return err
-	}
-	found, err := m.Verify(r.Context(), name)
-	if err != nil {
-		return err
-	}
-	return writePlain(w, 200, found)
+	return writePlain(w, 200, rebuildOf(s))
 }
 
 // projectionsRun says which lane does not go on.
-func (a *API) projectionsRun(ctx context.Context) error {
+func (a *API) projectionsRun(context.Context) error {
 	if a.Projections == nil {
 		return nil // some other process keeps the read models
 	}
-	s, err := a.Projections.Status(ctx)
-	if err != nil {
-		return fmt.Errorf("the projections do not say how they are")
+	s := a.Projections.Status()
+	if s.Error != "" {
+		return errors.New("the read models cannot be kept; the log of the process says why")
 	}
-	for _, l := range s.Lanes {
-		switch l.State {
-		case projections.LaneLive, projections.LaneStandby, projections.LaneCatching:
-		case projections.LanePoison:
-			return fmt.Errorf("partition %d has stopped at event %v (%s), position %d", l.Partition, l.EventID, l.EventType, l.Position)
-		case projections.LaneFailing:
-			return fmt.Errorf("partition %d fails, at position %d, after %d attempts", l.Partition, l.Position, l.Attempts)
+	for _, v := range s.Views {
+		for _, l := range v.Partitions {
+			switch l.State {
+			case projections.LanePoison:
+				return fmt.Errorf("partition %d of %s has stopped at event %v (%s), position %d", l.Partition, v.View, l.Poison.EventID, l.Poison.Type, l.Poison.Position)
+			case projections.LaneFailing:
+				return fmt.Errorf("partition %d of %s has failed %d times at position %d", l.Partition, v.View, l.Attempts, l.Position)
+			}
 		}
-	}
-	if s.LagSeconds > readyLag.Seconds() {
-		return fmt.Errorf("the read models are %.0f seconds behind, at position %d of %d", s.LagSeconds, s.Position, s.Head)
+		if v.LagSeconds > readyLag.Seconds() {
+			return fmt.Errorf("the read model %q is %.0f seconds behind, at position %d of %d", v.View, v.LagSeconds, v.Position, v.Head)
+		}
 	}
 	return nil
 }
@@ -245,7 +223,7 @@ func (a *API) projectionRoutes() []web.Route {
 			Detail:  "A new generation is filled beside the one that serves, which goes on serving until the new one has reached it.",
 			Params:  []web.Param{view},
 			Answers: []web.Answer{{Status: 202, Detail: "It has begun; Location tells how it goes.", Body: RebuildStarted{}, Headers: []string{"Location"}}},
-			Refuses: []string{ErrNoProjections.Code, ErrViewNotFound.Code, ErrRebuilding.Code},
+			Refuses: []string{ErrNoProjections.Code, projections.ErrNoView.Code},
 			Handler: a.startRebuild,
 		},
 		{
@@ -253,17 +231,8 @@ func (a *API) projectionRoutes() []web.Route {
 			Summary: "Show how a rebuild goes",
 			Params:  []web.Param{{Name: "rebuild_id", In: "path", Required: true, Type: "string", Detail: "The rebuild."}},
 			Answers: []web.Answer{{Status: 200, Detail: "How it goes.", Body: Rebuild{}}},
-			Refuses: []string{ErrNoProjections.Code, ErrRebuildNotFound.Code},
+			Refuses: []string{ErrNoProjections.Code, projections.ErrNoRebuild.Code},
 			Handler: a.rebuild,
-		},
-		{
-			Method: "POST", Path: "/v1/projections/{name}/verify", Tag: "operations",
-			Summary: "Compare a view with the log",
-			Detail:  "Recomputes documents, indexes and totals from the log and names what differs.",
-			Params:  []web.Param{view},
-			Answers: []web.Answer{{Status: 200, Detail: "What was found.", Body: ViewVerification{}}},
-			Refuses: []string{ErrNoProjections.Code, ErrViewNotFound.Code},
-			Handler: a.verifyView,
 		},
 	}
 }

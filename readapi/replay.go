@@ -20,8 +20,8 @@ import (
 // history up to there.
 type Step struct {
 	Event   Entry           `json:"event"`
-	Profile ProfileDocument `json:"profile"` // null where the view has no document
-	RFM     RFMDocument     `json:"rfm"`
+	Profile ProfileDocument `json:"profile" jsonschema:"nullable"` // null where the view has no document
+	RFM     RFMDocument     `json:"rfm" jsonschema:"nullable"`
 }
 
 // Replay is a page of the steps of a customer's history.

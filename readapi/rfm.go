@@ -17,9 +17,9 @@ import (
 type RFMAnswer struct {
 	CustomerID uuid.UUID `json:"customer_id"`
 	RFM
-	LastOrder string       `json:"last_order,omitempty"` // the order that recency counts from
-	Orders    []ScoreOrder `json:"orders"`               // all orders, by business date
-	Why       *Why         `json:"why"`                  // null without scores
+	LastOrder string       `json:"last_order,omitempty"`      // the order that recency counts from
+	Orders    []ScoreOrder `json:"orders"`                    // all orders, by business date
+	Why       *Why         `json:"why" jsonschema:"nullable"` // null without scores
 	Stamp
 }
 
@@ -91,13 +91,13 @@ func scoreOrders(d *rfm.Document, counted []string) []ScoreOrder {
 
 // Distribution is how the customers who ever ordered are distributed.
 type Distribution struct {
-	Calibration *Calibration     `json:"calibration"` // null before the first
+	Calibration *Calibration     `json:"calibration" jsonschema:"nullable"` // null before the first
 	Failed      *FailedAttempt   `json:"failed,omitempty"`
-	CutPoints   *CutPoints       `json:"cut_points"`
-	Customers   int64            `json:"customers"` // with scores
-	Orders      int64            `json:"orders"`    // theirs, counted
-	Revenue     *domain.Money    `json:"revenue"`   // of those; null without a calibration
-	Unscored    map[string]int64 `json:"unscored"`  // customers without scores, by reason
+	CutPoints   *CutPoints       `json:"cut_points" jsonschema:"nullable"`
+	Customers   int64            `json:"customers"`                     // with scores
+	Orders      int64            `json:"orders"`                        // theirs, counted
+	Revenue     *domain.Money    `json:"revenue" jsonschema:"nullable"` // of those; null without a calibration
+	Unscored    map[string]int64 `json:"unscored"`                      // customers without scores, by reason
 	Currencies  map[string]int64 `json:"currencies"`
 	ByRF        []Cell           `json:"by_r_f"`
 	ByCell      []Cell           `json:"by_cell"`

@@ -19,14 +19,14 @@ import (
 // customer and the reason is null.
 type RFMRow struct {
 	Customer     string  `json:"customer"` // external id of the source, else the customer's id
-	RecencyDays  *int64  `json:"recency_days"`
-	Transactions *int64  `json:"transactions"`
-	Amount       *string `json:"amount"` // in major units: 89.00
-	R            *int    `json:"r"`
-	F            *int    `json:"f"`
-	M            *int    `json:"m"`
-	Score        *int    `json:"score"`
-	Label        *string `json:"label"`
+	RecencyDays  *int64  `json:"recency_days" jsonschema:"nullable"`
+	Transactions *int64  `json:"transactions" jsonschema:"nullable"`
+	Amount       *string `json:"amount" jsonschema:"nullable"` // in major units: 89.00
+	R            *int    `json:"r" jsonschema:"nullable"`
+	F            *int    `json:"f" jsonschema:"nullable"`
+	M            *int    `json:"m" jsonschema:"nullable"`
+	Score        *int    `json:"score" jsonschema:"nullable"`
+	Label        *string `json:"label" jsonschema:"nullable"`
 	Reason       string  `json:"reason,omitempty"`
 }
 

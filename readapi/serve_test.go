@@ -2,14 +2,13 @@ package readapi_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"testing"
+	"time"
 
-	"github.com/gorilla/mux"
-	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
@@ -22,13 +21,11 @@ func views() []projections.Projection {
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// machine stands for the machinery that keeps the read models.
+// machine stands for what keeps the read models.
 type machine struct {
-	shop    *shop
 	nudged  func() // called by Nudge
-	status  readapi.ProjectionStatus
-	err     error
-	rebuild readapi.Rebuild
+	status  projections.Status
+	rebuild projections.RebuildStatus
 }
 
 func (m *machine) Nudge() {
@@ -37,45 +34,23 @@ func (m *machine) Nudge() {
 	}
 }
 
-func (m *machine) Status(context.Context) (readapi.ProjectionStatus, error) { return m.status, m.err }
+func (m *machine) Status() projections.Status { return m.status }
 
 func (m *machine) StartRebuild(_ context.Context, view string) (string, error) {
-	m.rebuild = readapi.Rebuild{ID: "1", Views: []string{view}, State: "running", StartedAt: m.shop.clock}
-	return "1", m.err
+	if view != rfm.Name {
+		return "", projections.ErrNoView.With("There is no view %q.", view)
+	}
+	m.rebuild = projections.RebuildStatus{ID: "rfm@2", State: projections.RebuildRunning, Done: 5, Total: 20, Rate: 5, ETA: 3 * time.Second}
+	return m.rebuild.ID, nil
 }
 
-func (m *machine) Rebuild(_ context.Context, id string) (readapi.Rebuild, error) {
+func (m *machine) RebuildStatus(_ context.Context, id string) (projections.RebuildStatus, error) {
 	if id != m.rebuild.ID {
-		return readapi.Rebuild{}, readapi.ErrRebuildNotFound
+		return projections.RebuildStatus{}, projections.ErrNoRebuild
 	}
 	return m.rebuild, nil
 }
 
-func (m *machine) Verify(_ context.Context, view string) (readapi.ViewVerification, error) {
-	return readapi.ViewVerification{OK: true, Views: []string{view}, Differences: []readapi.Difference{}}, m.err
-}
-
 func serve(_ testing.TB, a *readapi.API) http.Handler {
-	statuses := map[domain.Kind]int{domain.Malformed: 400, domain.Invalid: 422, domain.NotFound: 404, domain.Conflict: 409, domain.Unavailable: 503}
-	m := mux.NewRouter()
-	for _, route := range a.Routes() {
-		m.Methods(route.Method).Path(route.Path).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			err := route.Handler(w, r)
-			if err == nil {
-				return
-			}
-			e := new(domain.Error)
-			if !errors.As(err, &e) {
-				e = &domain.Error{Code: "internal", Detail: err.Error()}
-			}
-			w.Header().Set("Content-Type", "application/problem+json")
-			status := statuses[e.Kind]
-			if status == 0 {
-				status = 500
-			}
-			w.WriteHeader(status)
-			json.NewEncoder(w).Encode(map[string]any{"status": status, "code": e.Code, "detail": e.Detail, "errors": e.Fields})
-		})
-	}
-	return m
+	return web.Router(a.Routes(), web.Config{Title: "Rapport", Log: slog.New(slog.DiscardHandler)})
 }

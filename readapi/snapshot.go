@@ -175,8 +175,8 @@ func (a *API) lookOver(ctx context.Context) (o overall, err error) {
 
 // Stamp says which past an answer reflects.
 type Stamp struct {
-	Position uint64       `json:"position"` // the log up to here
-	AsOf     *domain.Date `json:"as_of"`    // the last closed business day; null before the first
+	Position uint64       `json:"position"`                    // the log up to here
+	AsOf     *domain.Date `json:"as_of" jsonschema:"nullable"` // the last closed business day; null before the first
 }
 
 func stamp(position uint64, w *projections.World) Stamp {

@@ -41,26 +41,25 @@ func TestOneFlippedByteInAnExportNamesTheEvent(t *testing.T) {
 	at := 0
 	for n, line := range lines[:len(lines)-1] {
 		for i := range line {
-			for _, flip := range []byte{1, 0x20, 0x80} {
-				changed := bytes.Clone(file)
-				changed[at+i] ^= flip
-				v, err := readapi.VerifyExport(bytes.NewReader(changed))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if at+i == len(file)-1 && v.OK {
-					continue // the newline after everything says nothing
-				}
-				if v.OK || v.FirstBad == nil {
-					t.Fatalf("line %d, byte %d flipped by %#x: not noticed", n+1, i, flip)
-				}
-				bad := v.FirstBad
-				if bad.Line != n+1 {
-					t.Fatalf("line %d, byte %d flipped by %#x: line %d is named: %v", n+1, i, flip, bad.Line, bad)
-				}
-				if event := n - 1; event >= 0 && event < 4 && (bad.Stream != customer.Stream(someone(1)) || bad.Revision != uint64(event)) {
-					t.Fatalf("line %d, byte %d flipped by %#x: %v is named", n+1, i, flip, bad)
-				}
+			flip := byte(1) << (i % 8)
+			changed := bytes.Clone(file)
+			changed[at+i] ^= flip
+			v, err := readapi.VerifyExport(bytes.NewReader(changed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at+i == len(file)-1 && v.OK {
+				continue // the newline after everything says nothing
+			}
+			if v.OK || v.FirstBad == nil {
+				t.Fatalf("line %d, byte %d flipped by %#x: not noticed", n+1, i, flip)
+			}
+			bad := v.FirstBad
+			if bad.Line != n+1 {
+				t.Fatalf("line %d, byte %d flipped by %#x: line %d is named: %v", n+1, i, flip, bad.Line, bad)
+			}
+			if event := n - 1; event >= 0 && event < 4 && (bad.Stream != customer.Stream(someone(1)) || bad.Revision != uint64(event)) {
+				t.Fatalf("line %d, byte %d flipped by %#x: %v is named", n+1, i, flip, bad)
 			}
 		}
 		at += len(line)

@@ -29,31 +29,32 @@ type CutPoints struct {
 
 func cutPointsOf(c *rfm.Calibrated) CutPoints {
 	n := len(c.Recency)
-	list := func(numerators []int64, scale int64, score func(i int) int) []CutPoint {
+	digits, _ := domain.MinorUnits(c.Currency)
+	list := func(numerators []int64, digits int, score func(i int) int) []CutPoint {
 		out := make([]CutPoint, len(numerators))
 		for i, v := range numerators {
-			out[i] = CutPoint{score(i), v, c.Denominator, decimal(v, c.Denominator, scale)}
+			out[i] = CutPoint{score(i), v, c.Denominator, decimal(v, c.Denominator, digits)}
 		}
 		return out
 	}
 	up := func(i int) int { return i + 2 }
 	return CutPoints{
-		Recency:   list(c.Recency, 1, func(i int) int { return n - i }),
-		Frequency: list(c.Frequency, 1, up),
-		Monetary:  list(c.Monetary, rfm.MajorUnit(c.Currency), up),
+		Recency:   list(c.Recency, 0, func(i int) int { return n - i }),
+		Frequency: list(c.Frequency, 0, up),
+		Monetary:  list(c.Monetary, digits, up),
 	}
 }
 
-// decimal writes numerator/(denominator·scale), exactly if that ends within 12
-// digits, else rounded to 6.
-func decimal(numerator, denominator, scale int64) string {
+// decimal writes numerator/denominator with the point moved by some digits, and
+// at least that many decimals: exactly if that ends within 12, else rounded to 6.
+func decimal(numerator, denominator int64, digits int) string {
 	x := new(big.Rat).SetFrac64(numerator, denominator)
-	x.Quo(x, new(big.Rat).SetInt64(scale))
-	digits, exact := x.FloatPrec()
-	if !exact || digits > 12 {
+	x.Quo(x, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)))
+	n, exact := x.FloatPrec()
+	if !exact || n > 12 {
 		return x.FloatString(6)
 	}
-	return x.FloatString(digits)
+	return x.FloatString(max(n, digits))
 }
 
 // major writes an amount in major units with all its decimals: 8900 USD is "89.00".
@@ -120,9 +121,19 @@ func explain(v rfm.Values, s rfm.Scores, c *rfm.Calibrated, p *rfm.Policy) Why {
 	}
 	label := p.Label(s)
 	w.LabelRule = labelRule(p, s, label)
-	w.Sentence = fmt.Sprintf("%s: recency %d, frequency %d, monetary %d. %s. The cut points are those of policy %q version %d, computed as of %s over %d customers.",
-		label, s.R, s.F, s.M, w.LabelRule, p.Name, c.PolicyVersion, c.AsOf, c.Population)
+	w.Sentence = fmt.Sprintf("%s: the last order is %s before the end of %s (recency %d), %s (frequency %d) make %s %s (monetary value %d). %s. "+
+		"The cut points are those of policy %q version %d, computed as of %s over %s.",
+		label, count(v.RecencyDays, "day"), c.AsOf, s.R, count(v.Frequency, "counted order"), s.F, major(v.MonetaryMinor, c.Currency), c.Currency, s.M,
+		w.LabelRule, p.Name, c.PolicyVersion, c.AsOf, count(int64(c.Population), "customer"))
 	return w
+}
+
+// count writes a number of things.
+func count(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.FormatInt(n, 10) + " " + thing
 }
 
 func dimension(text, unit string, value int64, score int, denominator int64, cuts []CutPoint, windowless bool) Dimension {
@@ -132,17 +143,24 @@ func dimension(text, unit string, value int64, score int, denominator int64, cut
 		n++
 	}
 	what := text + " " + unit
+	if text == "1" {
+		what = strings.TrimSuffix(what, "s")
+	}
+	is := "is"
+	if strings.HasSuffix(what, "s") {
+		is = "are"
+	}
 	switch {
 	case windowless:
 		d.Because = fmt.Sprintf("No counted order is left in the policy's window: score %d.", score)
 	case len(cuts) == 0:
 		d.Because = fmt.Sprintf("There are no cut points: score %d.", score)
 	case n == 0:
-		d.Because = fmt.Sprintf("%s is below the lowest cut point, %s: score %d.", what, cuts[0].Decimal, score)
+		d.Because = fmt.Sprintf("%s %s below the lowest cut point, %s: score %d.", what, is, cuts[0].Decimal, score)
 	case n == len(cuts):
-		d.Because = fmt.Sprintf("%s is at or above the highest cut point, %s: score %d.", what, cuts[n-1].Decimal, score)
+		d.Because = fmt.Sprintf("%s %s at or above the highest cut point, %s: score %d.", what, is, cuts[n-1].Decimal, score)
 	default:
-		d.Because = fmt.Sprintf("%s is at or above the cut point %s and below %s: score %d.", what, cuts[n-1].Decimal, cuts[n].Decimal, score)
+		d.Because = fmt.Sprintf("%s %s at or above the cut point %s and below %s: score %d.", what, is, cuts[n-1].Decimal, cuts[n].Decimal, score)
 	}
 	return d
 }
