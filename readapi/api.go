@@ -46,7 +46,7 @@ func (a *API) Routes() []web.Route {
 		[]web.Route{a.calibrationRoute()},
 		a.projectionRoutes(),
 		a.logRoutes(),
-		a.healthRoutes(),
+		a.HealthRoutes(),
 	)
 }
 

@@ -130,7 +130,8 @@ func writePlain(w http.ResponseWriter, status int, body any) error {
 	return err
 }
 
-func (a *API) healthRoutes() []web.Route {
+// HealthRoutes returns what every process answers, whatever its role.
+func (a *API) HealthRoutes() []web.Route {
 	routes := []web.Route{
 		{
 			Method: "GET", Path: "/livez", Tag: "operations", Summary: "Say that the process is alive",

@@ -164,14 +164,13 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 // wire puts the parts together.
 func (e *engine) wire(listen string) {
 	metrics := newMetrics()
-	views := []projections.Projection{projections.Keys(), profile.View, rfm.View}
+	views := []projections.Projection{projections.NewKeys(), profile.New(), rfm.New()}
 	source := keySource{e.store}
 	e.manager = &projections.Manager{
 		Store: e.redis, Source: e.store, Streams: e.store, LogID: e.deployment.LogID, Partitions: e.deployment.Partitions,
 		Views: views, Rules: projections.Rules{Schema: eventschema.Events, Keys: e.writer.Keys, KeySource: source},
 		Metrics: metrics.projections, Logger: e.log,
 	}
-	metrics.registry.MustRegister(e.manager)
 	e.calibrator = &jobs.Calibrator{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
 	e.closer = &jobs.DayCloser{Writer: e.writer, Logger: e.log}
 
@@ -182,7 +181,7 @@ func (e *engine) wire(listen string) {
 		Metrics: promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}),
 	}
 	if e.has("projections") {
-		queries.Projections = projectionsOf{e.manager}
+		queries.Projections = nil
 	}
 	var routes []web.Route
 	if e.has("queries") {
