@@ -42,7 +42,7 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	if name, ok := f.View.settled(e); ok {
 		notes[name] = nil
 	}
-	if name, ok := f.View.asked(e, next); ok && (p.rules.Settled == nil || !p.rules.Settled(e.Position)) {
+	if name, ok := f.View.asked(e, next); ok && (p.rules.Settled == nil || !p.rules.Settled(f.View.String(), name)) {
 		note, err := p.collect(ctx, f, e, next)
 		if err != nil {
 			return err

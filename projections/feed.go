@@ -70,6 +70,7 @@ type Feed struct {
 	mu       sync.Mutex
 	lanes    []*lane
 	end      uint64 // the log was split up to here
+	known    uint64 // the log holds at least this
 	live     bool
 	bytes    int
 	progress chan struct{} // closed when any lane moves; then replaced
@@ -132,7 +133,7 @@ func (f *Feed) start(stop, work context.Context) error {
 		f.end = min(f.end, at[i])
 		l.attach(at[i])
 	}
-	f.live = f.end >= head
+	f.live, f.known = f.end >= head, max(f.known, head)
 	f.started = true
 	return nil
 }

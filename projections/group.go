@@ -83,24 +83,30 @@ func (g *Group) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The router's own context only tells it to expect its end: messages carry
+	// work, so that nothing under way is cut off.
+	routing, expectEnd := context.WithCancel(work)
+	defer expectEnd()
 	var running errgroup.Group
-	running.Go(func() error { return router.Run(work) })
-	select {
-	case <-router.Running():
-	case <-ctx.Done():
-	}
+	routed := make(chan struct{})
+	running.Go(func() error {
+		defer close(routed)
+		defer g.feed.stopNow()
+		return router.Run(routing)
+	})
 	running.Go(g.feed.pump)
 	running.Go(func() error { g.feed.advancing(); return nil })
 
 	<-g.feed.stop.Done()
 	stuck := time.AfterFunc(g.Settings.DrainTimeout, giveUp)
 	defer stuck.Stop()
-	<-router.Running() // Close before that would be lost
-	if err := router.Close(); err != nil {
-		g.Logger.Warn("projections: stopping took too long", "error", err)
+	select {
+	case <-router.Running(): // all lanes have begun, and end when their message is done
+	case <-routed:
 	}
-	g.feed.running.Wait()
+	expectEnd()
 	err = running.Wait()
+	g.feed.running.Wait()
 	g.flush(work)
 	return err
 }

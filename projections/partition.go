@@ -227,9 +227,14 @@ func (p *Partition) apply(ctx context.Context, b Batch) error {
 			}
 			return err
 		}
+		if p.dirtyBytes > p.rules.DirtyBytes {
+			p.reach(b.Events[i].Position)
+			if err := p.flush(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	p.reach(b.End)
-	if b.Live || p.dirtyBytes > p.rules.DirtyBytes {
+	if p.reach(b.End); b.Live {
 		return p.flush(ctx)
 	}
 	return nil
@@ -374,7 +379,7 @@ func (p *Partition) fold(f *filling, r *row, e Event, raw *eventschema.Raw) (err
 	if !r.dirty {
 		r.dirty = true
 		p.dirty = append(p.dirty, r)
-		p.dirtyBytes += rowBytes
+		p.dirtyBytes += r.size
 	}
 	n := len(raw.Data)
 	r.size, p.bytes, p.dirtyBytes = r.size+n, p.bytes+n, p.dirtyBytes+n

@@ -44,9 +44,9 @@ type Rules struct {
 	KeyDocuments Generation
 	// Parked says that an operator wants an event passed over. Optional.
 	Parked func(event uuid.UUID) bool
-	// Settled says that what a broadcast event at a position asks for has been
-	// answered later in the log, so that no contribution is needed. Optional.
-	Settled func(position uint64) bool
+	// Settled says that a contribution to a view's note need not be made, because
+	// a later event of the log settles it. Optional.
+	Settled func(view, note string) bool
 
 	DirtyBytes int // a partition that is behind commits when it holds about this much; 0: 1 MiB
 	CacheBytes int // a partition forgets documents beyond this much; 0: 4 MiB

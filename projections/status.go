@@ -42,7 +42,7 @@ func (g *Group) Status() GroupStatus {
 	g.init()
 	g.feed.mu.Lock()
 	defer g.feed.mu.Unlock()
-	s := GroupStatus{Head: g.feed.end, Lanes: make([]LaneStatus, len(g.feed.lanes))}
+	s := GroupStatus{Head: max(g.feed.end, g.feed.known), Lanes: make([]LaneStatus, len(g.feed.lanes))}
 	for i, l := range g.feed.lanes {
 		s.Lanes[i] = l.status()
 		if i == 0 || l.committed < s.Position {
@@ -51,6 +51,14 @@ func (g *Group) Status() GroupStatus {
 	}
 	s.LagSeconds = g.pages.lag(s.Position, time.Now()).Seconds()
 	return s
+}
+
+// saw notes that the log holds at least so much.
+func (g *Group) saw(head uint64) {
+	g.init()
+	g.feed.mu.Lock()
+	defer g.feed.mu.Unlock()
+	g.feed.known = max(g.feed.known, head)
 }
 
 func (l *lane) status() LaneStatus {
