@@ -58,6 +58,25 @@ type endLine struct {
 	End ExportEnd `json:"end"`
 }
 
+// ExportLine is a line of an export as the published document shows it: a
+// header, an event or the end.
+type ExportLine struct {
+	Format         string     `json:"format,omitempty"`
+	After          *uint64    `json:"after,omitempty"`
+	ID             *uuid.UUID `json:"id,omitempty"`
+	Stream         string     `json:"stream,omitempty"`
+	Revision       *uint64    `json:"revision,omitempty"`
+	Position       *uint64    `json:"position,omitempty"`
+	Type           string     `json:"type,omitempty"`
+	Data           string     `json:"data,omitempty"`
+	DataBase64     string     `json:"data_base64,omitempty"`
+	Metadata       string     `json:"metadata,omitempty"`
+	MetadataBase64 string     `json:"metadata_base64,omitempty"`
+	Event          *Entry     `json:"event,omitempty"`
+	End            *ExportEnd `json:"end,omitempty"`
+	Line           string     `json:"line"` // digest of the line and of the one before
+}
+
 // The digest stands at the end of its line: lineOpen, 64 hex digits, lineClose.
 const (
 	lineOpen  = `,"line":"`

@@ -28,6 +28,7 @@ import (
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/memlog"
 	"github.com/rapport-crm/rapport/internal/memstore"
+	"github.com/rapport-crm/rapport/internal/web/webtest"
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/readapi"
 )
@@ -54,6 +55,7 @@ type shop struct {
 	clock    time.Time
 	commands uint64
 	machine  *machine
+	document *webtest.Document // every answer is held against it
 }
 
 // tail is the end of a stream.
@@ -85,6 +87,7 @@ func newShop(t testing.TB) *shop {
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "rapport_up 1\n") }),
 	}
 	s.http = serve(t, s.api)
+	s.document = webtest.Load(t, s.http)
 	s.append(deployment.Stream, uuid.Nil, deployment.Created{LogID: "log", Partitions: partitions, Zone: "Europe/Berlin", Calendar: deployment.Manual, CreatedAt: s.clock})
 	return s
 }
@@ -244,6 +247,11 @@ func (s *shop) do(method, path string, header ...string) answer {
 	}
 	w := httptest.NewRecorder()
 	s.http.ServeHTTP(w, r)
+	if path, _, _ := strings.Cut(path, "?"); w.Code < 500 || w.Code == 503 {
+		if err := s.document.Check(method, path, w.Code, w.Header(), w.Body.Bytes()); err != nil {
+			s.t.Errorf("%s %s: %v\n%s", method, path, err, w.Body)
+		}
+	}
 	return answer{s.t, w}
 }
 

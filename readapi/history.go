@@ -253,8 +253,8 @@ func (a *API) historyRoutes() []web.Route {
 				query("actor", "string", "", "Only what this actor did: an id, a kind, or kind:id."),
 			}, pageParams, minParams),
 			Answers: []web.Answer{
-				{Status: 200, Detail: "A page of the history.", Body: History{}, Headers: stampHeaders},
-				{Status: 200, Detail: "The whole history, one event a line.", ContentType: ndjson, Body: ExportedEvent{}},
+				{Status: 200, Detail: "A page of the history, or all of it, one event a line between a header and an end.", Body: History{}},
+				{Status: 200, ContentType: ndjson, Body: ExportLine{}},
 			},
 			Refuses: []string{ErrCustomerNotFound.Code, ErrParameters.Code, ErrBehind.Code},
 			Handler: a.history,

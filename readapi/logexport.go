@@ -74,7 +74,7 @@ func (a *API) logRoutes() []web.Route {
 			"ends now. Every stream's hash chain and the file itself can be verified offline " +
 			"(`rapport verify history --file`). A file without its last line, which begins with `{\"end\"`, is not whole.",
 		Params:  []web.Param{query("after", "integer", "", "Only what stands behind this position of the log.")},
-		Answers: []web.Answer{{Status: 200, Detail: "A header, an event a line, and an end.", ContentType: ndjson, Body: ExportedEvent{}}},
+		Answers: []web.Answer{{Status: 200, Detail: "A header, an event a line, and an end.", ContentType: ndjson, Body: ExportLine{}}},
 		Refuses: []string{ErrParameters.Code},
 		Handler: a.exportLog,
 	}}

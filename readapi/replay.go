@@ -153,8 +153,8 @@ func (a *API) replayRoutes() []web.Route {
 			query("from", "integer", "", "The first revision to show; 0 if absent."),
 		}, pageParams, minParams),
 		Answers: []web.Answer{
-			{Status: 200, Detail: "A page of steps.", Body: Replay{}, Headers: stampHeaders},
-			{Status: 200, Detail: "All steps, one a line.", ContentType: ndjson, Body: Step{}},
+			{Status: 200, Detail: "A page of steps, or all of them, one a line.", Body: Replay{}},
+			{Status: 200, ContentType: ndjson, Body: Step{}},
 		},
 		Refuses: []string{ErrCustomerNotFound.Code, ErrParameters.Code, ErrBehind.Code},
 		Handler: a.replay,

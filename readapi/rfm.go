@@ -275,8 +275,8 @@ func (a *API) rfmRoutes() []web.Route {
 				query("source", "string", "", "The system whose external ids name the customers; who has none there is left out."),
 			}, minParams),
 			Answers: []web.Answer{
-				{Status: 200, Detail: "The scores, one customer a line.", ContentType: ndjson, Body: RFMRow{}, Headers: stampHeaders},
-				{Status: 200, Detail: "The scores with a header line.", ContentType: csvType, Headers: stampHeaders},
+				{Status: 200, Detail: "The scores, one customer a line; CSV has a header line.", ContentType: ndjson, Body: RFMRow{}, Headers: stampHeaders},
+				{Status: 200, ContentType: csvType, Headers: stampHeaders},
 			},
 			Refuses: []string{ErrParameters.Code, ErrBehind.Code},
 			Handler: a.exportRFM,
