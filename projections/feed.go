@@ -135,6 +135,7 @@ func (f *Feed) start(stop, work context.Context) error {
 	}
 	f.live, f.known = f.end >= head, max(f.known, head)
 	f.started = true
+	f.moved()
 	return nil
 }
 

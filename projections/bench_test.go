@@ -1,0 +1,108 @@
+package projections_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/rapport-crm/rapport/eventschema"
+	"github.com/rapport-crm/rapport/internal/memlog"
+	"github.com/rapport-crm/rapport/internal/memstore"
+	"github.com/rapport-crm/rapport/internal/partitiontest"
+	"github.com/rapport-crm/rapport/projections"
+)
+
+// orders returns a log of customers and their orders.
+func orders(b *testing.B, customers, orders int) (*partitiontest.Writer, []eventschema.Raw) {
+	w := partitiontest.NewWriter(b)
+	var log []eventschema.Raw
+	for i := range customers {
+		log = append(log, w.Register(partitiontest.CustomerID(i), fmt.Sprint("Customer ", i))...)
+	}
+	for i := range orders {
+		log = append(log, w.Order(partitiontest.CustomerID(i*7919%customers), fmt.Sprint("o", i), int64(i), today))
+	}
+	for i := range log {
+		log[i].Position = uint64(i + 1)
+	}
+	return w, log
+}
+
+// BenchmarkApply folds a log of orders into two views and the keys, on one
+// goroutine: pages of a thousand while behind.
+func BenchmarkApply(b *testing.B) {
+	w, log := orders(b, 2000, 50_000)
+	rules := projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		p := projections.NewPartition(0, memstore.New(), rules,
+			projections.Filling{View: partitiontest.NewSpend(), Number: 1},
+			projections.Filling{View: partitiontest.NewCount(), Number: 1},
+			projections.Filling{View: projections.NewKeys(), Number: 1})
+		for i := 0; i < len(log); i += 1000 {
+			end := min(len(log), i+1000)
+			if err := p.Apply(b.Context(), projections.Batch{After: uint64(i), Events: log[i:end], End: uint64(end), Live: end == len(log)}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		n += len(log)
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkApplyLive commits every event for itself.
+func BenchmarkApplyLive(b *testing.B) {
+	w, log := orders(b, 2000, 50_000)
+	rules := projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w}
+	p := projections.NewPartition(0, memstore.New(), rules,
+		projections.Filling{View: partitiontest.NewSpend(), Number: 1},
+		projections.Filling{View: partitiontest.NewCount(), Number: 1},
+		projections.Filling{View: projections.NewKeys(), Number: 1})
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if i == len(log) {
+			b.Fatal("more events needed")
+		}
+		if err := p.Apply(b.Context(), projections.Batch{After: uint64(i), Events: log[i : i+1], End: uint64(i + 1), Live: true}); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+}
+
+// BenchmarkGroup runs a log of orders through feed, router and 16 partitions.
+func BenchmarkGroup(b *testing.B) {
+	w, raws := orders(b, 4000, 100_000)
+	log := new(memlog.Log)
+	for _, raw := range raws {
+		if _, err := log.Append(b.Context(), raw.Stream, int64(raw.Revision)-1, []eventschema.Raw{raw}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		g := &projections.Group{
+			Store: memstore.New(), Source: source{log}, Partitions: 16,
+			Rules: projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w},
+			Fillings: []projections.Filling{
+				{View: partitiontest.NewSpend(), Number: 1}, {View: partitiontest.NewCount(), Number: 1}, {View: projections.NewKeys(), Number: 1},
+			},
+			Settings: projections.Settings{CommitEvery: -1},
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		done := make(chan error, 1)
+		go func() { done <- g.Run(ctx) }()
+		if err := g.WaitCaughtUp(ctx, log.Head()); err != nil {
+			b.Fatal(err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+		n += len(raws)
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+}
