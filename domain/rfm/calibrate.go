@@ -35,7 +35,7 @@ func Calibrate(p *Policy, population Population) CutPoints {
 	if p.Method == Thresholds {
 		return CutPoints{1, p.Cuts.RecencyDays, p.Cuts.Frequency, p.Cuts.MonetaryMinor}
 	}
-	c := CutPoints{Denominator: int64(p.Bins)}
+	c := CutPoints{int64(p.Bins), []int64{}, []int64{}, []int64{}}
 	if population.Size == 0 {
 		return c
 	}

@@ -32,9 +32,9 @@ const (
 
 // Why a customer has no scores.
 const (
-	NoCalibration  = "no_calibration"   // nothing was calibrated yet, or nobody was there to calibrate by
-	NoCountedOrder = "no_counted_order" // by the policy, none of the orders counts
-	CurrencyMixed  = "currency_mixed"   // an order is not in the policy's currency and has no rate to it
+	NoCalibration  = "no_calibration"      // nothing was calibrated yet, or nobody was there to calibrate by
+	NoCountedOrder = "no_counted_order"    // by the policy, none of the orders counts
+	CurrencyMixed  = rfm.CodeCurrencyMixed // an order is not in the policy's currency and has no rate to it
 )
 
 // New returns the view.
