@@ -21,7 +21,7 @@ type Deployment struct {
 	Zone       string      // IANA name of the business time zone; default UTC
 	Calendar   string      // deployment.Wall (the default) or deployment.Manual
 	Policy     *rfm.Policy // the first policy that scores customers; default rfm.Default(Currency)
-	Currency   string      // default EUR
+	Currency   string      // default USD
 }
 
 // ErrDeployment says that a deployment is not what it shall be, or that its
@@ -134,7 +134,7 @@ func (w *Writer) ensurePolicy(ctx context.Context, want Deployment) (uint64, err
 	if body == nil {
 		currency := want.Currency
 		if currency == "" {
-			currency = "EUR"
+			currency = "USD"
 		}
 		standard := rfm.Default(currency)
 		body = &standard
