@@ -181,7 +181,7 @@ func (e *engine) wire(listen string) {
 		Metrics: promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}),
 	}
 	if e.has("projections") {
-		queries.Projections = nil
+		queries.Projections = e.manager
 	}
 	var routes []web.Route
 	if e.has("queries") {

@@ -26,21 +26,19 @@ func (c *rebuildCmd) Run(ctx context.Context, s streams) error {
 	begun := time.Now()
 	for {
 		var p struct {
-			Views       []string `json:"views"`
-			State       string   `json:"state"`
-			Done, Total uint64
-			Error       string `json:"error"`
+			ID     string `json:"id"`
+			State  string `json:"state"`
+			Done   uint64 `json:"done"`
+			Total  uint64 `json:"total"`
+			Detail string `json:"detail"`
 		}
 		if err := api.Get(ctx, started.Location, nil, &p); err != nil {
 			return err
 		}
-		switch p.State {
-		case "done":
+		if p.State == "done" {
 			bar.finish()
-			_, err := fmt.Fprintf(s.out, "rebuilt %s in %.1f s\n", strings.Join(p.Views, ", "), time.Since(begun).Seconds())
+			_, err := fmt.Fprintf(s.out, "rebuilt %s in %.1f s\n", strings.ReplaceAll(p.ID, ",", ", "), time.Since(begun).Seconds())
 			return err
-		case "failed":
-			return fmt.Errorf("the rebuild failed: %s", p.Error)
 		}
 		bar.at(p.State, int64(p.Done), int64(p.Total))
 		select {

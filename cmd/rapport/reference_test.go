@@ -170,7 +170,7 @@ func TestImportRejects(t *testing.T) {
 	for _, row := range rows[1:] {
 		codes = append(codes, [3]string{row[0], row[1], row[2]})
 	}
-	if diff := cmp.Diff([][3]string{{"3", "total", "amount_invalid"}, {"5", "no", "order_conflict"}}, codes); diff != "" {
+	if diff := cmp.Diff([][3]string{{"3", "total", "amount_invalid"}, {"5", "no", "order_exists"}}, codes); diff != "" {
 		t.Error(diff)
 	}
 }

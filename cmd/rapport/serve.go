@@ -28,7 +28,7 @@ type serveCmd struct {
 	Calendar   string `help:"Who closes business days: wall (the clock) or manual (calendar close). Fixed when the deployment is created; default wall." enum:"wall,manual," default:""`
 	Zone       string `help:"Business time zone. Fixed when the deployment is created; default UTC." placeholder:"TZ"`
 	Partitions int    `help:"Into how many partitions the read models are cut. Fixed when the deployment is created; default 64." placeholder:"N"`
-	Currency   string `help:"Currency of the first RFM policy, when the deployment is created; default EUR." placeholder:"CODE"`
+	Currency   string `help:"Currency of the first RFM policy, when the deployment is created; default USD." placeholder:"CODE"`
 
 	LogLevel slog.Level    `help:"debug, info, warn or error." default:"info"`
 	Grace    time.Duration `help:"Time that open requests get when the server stops." default:"15s"`

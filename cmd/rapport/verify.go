@@ -89,6 +89,19 @@ func report(s streams, v readapi.Verification) error {
 	return nil
 }
 
+// comparison is what comparing read models with the log found.
+type comparison struct {
+	OK          bool     `json:"ok"`
+	Views       []string `json:"views"`
+	Position    uint64   `json:"position"`
+	Documents   int      `json:"documents"`
+	Differences []struct {
+		View, What, Name, Want, Got string
+		Partition                   int
+	} `json:"differences"`
+	More bool `json:"more"`
+}
+
 type verifyReadModelsCmd struct {
 	remote
 	View string `help:"Only this view." default:"all"`
@@ -96,7 +109,7 @@ type verifyReadModelsCmd struct {
 }
 
 func (c *verifyReadModelsCmd) Run(ctx context.Context, s streams) error {
-	var found readapi.ViewVerification
+	var found comparison
 	if err := c.client().Post(ctx, "/v1/projections/"+c.View+"/verify", struct{}{}, &found); err != nil {
 		return err
 	}

@@ -275,7 +275,7 @@ func (r *run) column(p *client.Problem) string {
 		}
 	}
 	switch p.Code {
-	case "order_conflict":
+	case "order_exists":
 		return r.Format.Columns["order"]
 	case "customer_not_found":
 		return r.Format.Columns["customer"]
