@@ -35,6 +35,7 @@ func (l line) Read(p []byte) (int, error) {
 // After a lost answer the outcome is unknown to the writer: it gets an error, the
 // commit was made once, and the same commit is fenced.
 func TestLostReply(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	nodes := redistest.StartCluster(t)
 	for _, kind := range []string{"server", "cluster"} {
@@ -83,6 +84,7 @@ func TestLostReply(t *testing.T) {
 
 // A Redis that forgot the scripts is told them again.
 func TestScriptsForgotten(t *testing.T) {
+	t.Parallel()
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			s := open(t, k.name)
@@ -129,6 +131,7 @@ func TestTooLarge(t *testing.T) {
 
 // The largest commit that is allowed goes through.
 func TestLargest(t *testing.T) {
+	t.Parallel()
 	s := open(t, "server")
 	const n = 150_000
 	ch := projections.Change{Generation: spend, To: at(1), Documents: make(map[uuid.UUID][]byte, n)}
@@ -207,6 +210,7 @@ func TestGiveUp(t *testing.T) {
 // Writers on two stores of one Redis, as in two processes, get in nobody's way
 // but each other's, one at a time.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			c := k.start(t)

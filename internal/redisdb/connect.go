@@ -54,9 +54,9 @@ type DB struct {
 	server  io.Closer // nil: not ours
 }
 
-// quiet keeps go-redis from writing to standard error what it returns as errors
-// too.
-var quiet = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+// go-redis writes to standard error what it returns as errors too. Its logger is
+// one for the process, and must be set before the first client is made.
+func init() { redis.SetLogger(silence{}) }
 
 type silence struct{}
 
@@ -65,7 +65,6 @@ func (silence) Printf(context.Context, string, ...any) {}
 // Open connects to Redis, starting one if none is configured, and checks that it
 // can serve. Close the DB.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	quiet()
 	if cfg.Lanes == 0 {
 		cfg.Lanes = 64
 	}

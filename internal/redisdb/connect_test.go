@@ -44,6 +44,7 @@ func TestParseURL(t *testing.T) {
 }
 
 func TestOpenURL(t *testing.T) {
+	t.Parallel()
 	socket := redistest.Start(t).Addr
 	nodes := redistest.StartCluster(t)
 	for _, tt := range []struct{ url, want string }{
@@ -75,6 +76,7 @@ func TestOpenURL(t *testing.T) {
 }
 
 func TestOpenRefusals(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/readapi"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -24,6 +25,29 @@ func (s *Store) Document(ctx context.Context, g projections.Generation, partitio
 		return nil, nil, at, fmt.Errorf("document of %s: %w", g, err)
 	}
 	return blob(answer[0]), blob(state[2]), at, nil
+}
+
+// Together implements readapi.Documents.
+func (s *Store) Together(ctx context.Context, gs []projections.Generation, partition int, customer uuid.UUID) ([]readapi.Found, error) {
+	var p program
+	for _, g := range gs {
+		p.query("HGET", key(partition, g, partDocuments), customer.String())
+		p.query("HMGET", key(partition, g, partState), "position", "cursor", "world")
+	}
+	answer, err := snapshot(ctx, s.read, p)
+	if err != nil {
+		return nil, fmt.Errorf("documents of %v: %w", gs, err)
+	}
+	found := make([]readapi.Found, len(gs))
+	for i, g := range gs {
+		state := answer[2*i+1].([]any)
+		at, err := checkpoint(state[0], state[1])
+		if err != nil {
+			return nil, fmt.Errorf("document of %s: %w", g, err)
+		}
+		found[i] = readapi.Found{Document: blob(answer[2*i]), World: blob(state[2]), At: at}
+	}
+	return found, nil
 }
 
 // Documents implements readapi.Documents. Those of one partition are of one

@@ -48,6 +48,7 @@ func store(tb testing.TB, c redis.UniversalClient) *Store {
 func TestConformance(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			c := k.start(t)
 			t.Cleanup(func() { c.Close() })
 			storetest.Run(t, func(t *testing.T) storetest.Store {
