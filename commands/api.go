@@ -139,10 +139,8 @@ func (d Definition) subject(e envelope, r Request, named uuid.UUID, body []byte)
 	case d.keyed == nil:
 		return named, nil
 	}
-	chosen, err := d.keyed(body)
+	chosen := d.keyed(body)
 	switch {
-	case err != nil:
-		return chosen, err
 	case chosen != uuid.Nil && named != uuid.Nil && chosen != named:
 		var p domain.Problems
 		p.Add("/customer_id", "differs from the customer_id beside the body")

@@ -81,8 +81,8 @@ func bulkCodes() (codes []string) {
 	return slices.Compact(codes)
 }
 
-// bulk serves a bulk request: one goroutine reads lines, one for each line
-// executes it, one writes the answers in order.
+// bulk serves a bulk request: one goroutine reads lines, some execute them, one
+// writes the answers in order.
 func (a *API) bulk(w http.ResponseWriter, r *http.Request) error {
 	e, err := readEnvelope(r)
 	if err != nil {
@@ -99,10 +99,13 @@ func (a *API) bulk(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	b := &bulkRun{
 		api: a, envelope: e, trace: web.TraceID(r), request: r, ctx: ctx,
-		lines: make(chan *bulkLine, bulkWindow), last: map[any]*bulkLine{},
-		bytes: semaphore.NewWeighted(bulkBytes), workers: make(chan struct{}, bulkWorkers),
+		lines: make(chan *bulkLine, bulkWindow), ready: make(chan *bulkLine, bulkWindow), last: map[any]*bulkLine{},
+		bytes: semaphore.NewWeighted(bulkBytes),
 	}
-	var writing sync.WaitGroup
+	var writing, working sync.WaitGroup
+	for range bulkWorkers {
+		working.Go(b.work)
+	}
 	writing.Go(func() {
 		if b.write(w, control) != nil {
 			cancel() // nobody reads the answers
@@ -110,7 +113,9 @@ func (a *API) bulk(w http.ResponseWriter, r *http.Request) error {
 	})
 	err = b.read(r.Body)
 	close(b.lines)
-	writing.Wait()
+	writing.Wait() // for every answer, and so for every worker to be idle
+	close(b.ready)
+	working.Wait()
 	return err
 }
 
@@ -120,8 +125,8 @@ type bulkRun struct {
 	trace    string
 	request  *http.Request
 	ctx      context.Context
-	lines    chan *bulkLine // in order
-	workers  chan struct{}
+	lines    chan *bulkLine // all, in order
+	ready    chan *bulkLine // those that wait for no other
 	bytes    *semaphore.Weighted
 	failed   sync.Once // the first failure of ours is logged, not each
 
@@ -131,11 +136,15 @@ type bulkRun struct {
 
 // bulkLine is one line under way.
 type bulkLine struct {
-	number  int
-	subject any
-	size    int64
-	done    chan struct{} // closed when answer is there
-	answer  []byte
+	Line
+	number     int
+	definition Definition
+	envelope   envelope
+	subject    any
+	next       *bulkLine // the line after it of the same subject, once there is one
+	size       int64
+	done       chan struct{} // closed when answer is there
+	answer     []byte
 }
 
 // answerBytes is what an answer takes, roughly.
@@ -188,46 +197,62 @@ func (b *bulkRun) start(number int, text []byte, tooLong bool) error {
 		b.bytes.Release(l.size)
 		return b.ctx.Err()
 	}
-	var line Line
 	err := error(web.ErrTooLarge)
 	if !tooLong {
-		err = web.Decode(text, &line)
-	}
-	definition, known := definitions[line.Command]
-	if err == nil && !known {
-		err = errUnknownCommand.With("there is no command %.100q", line.Command)
-	}
-	e := b.envelope
-	if err == nil {
-		e, err = b.envelope.with(line)
+		err = l.read(text, b.envelope)
 	}
 	if err != nil {
 		l.fail(b, err)
 		return nil
 	}
-	if l.subject = line.subject(definition); l.subject == nil {
-		l.subject = l
-	}
 	b.mu.Lock()
 	before := b.last[l.subject]
 	b.last[l.subject] = l
+	if before != nil {
+		before.next = l
+	}
 	b.mu.Unlock()
-	go func() {
-		if before != nil {
-			<-before.done
-		}
-		b.workers <- struct{}{}
-		defer func() { <-b.workers }()
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
-		defer cancel()
-		of, result, err := b.api.execute(ctx, definition, e, line.CustomerID, line.Body)
-		if err != nil {
-			l.fail(b, err)
-			return
-		}
-		l.succeed(definition, of, result)
-	}()
+	if before == nil {
+		b.ready <- l // never blocks: it has room for all lines under way
+	}
 	return nil
+}
+
+// read understands a line, as far as that goes without its command.
+func (l *bulkLine) read(text []byte, e envelope) (err error) {
+	if err := web.Decode(text, &l.Line); err != nil {
+		return err
+	}
+	known := false
+	if l.definition, known = definitions[l.Command]; !known {
+		return errUnknownCommand.With("there is no command %.100q", l.Command)
+	}
+	if l.subject = l.Line.subject(l.definition); l.subject == nil {
+		l.subject = l
+	}
+	l.envelope, err = e.with(l.Line)
+	return err
+}
+
+// work executes lines that wait for no other, and then those that waited for them.
+func (b *bulkRun) work() {
+	for l := range b.ready {
+		for l != nil {
+			of, result, err := b.api.execute(b.ctx, l.definition, l.envelope, l.CustomerID, l.Body)
+			b.mu.Lock()
+			next := l.next
+			if next == nil {
+				delete(b.last, l.subject)
+			}
+			b.mu.Unlock()
+			if err != nil {
+				l.fail(b, err)
+			} else {
+				l.succeed(of, result)
+			}
+			l = next
+		}
+	}
 }
 
 var definitions = func() map[string]Definition {
@@ -247,7 +272,7 @@ func (l Line) subject(d Definition) any {
 	case l.CustomerID != uuid.Nil:
 		return l.CustomerID
 	case d.keyed != nil:
-		if id, err := d.keyed(l.Body); err == nil && id != uuid.Nil {
+		if id := d.keyed(l.Body); id != uuid.Nil {
 			return id
 		}
 	}
@@ -308,19 +333,10 @@ func (b *bulkRun) write(w io.Writer, control *http.ResponseController) error {
 		if failed == nil {
 			_, failed = out.Write(l.answer)
 		}
-		b.forget(l)
+		b.bytes.Release(l.size)
 	}
 	flush()
 	return failed
-}
-
-func (b *bulkRun) forget(l *bulkLine) {
-	b.mu.Lock()
-	if b.last[l.subject] == l {
-		delete(b.last, l.subject)
-	}
-	b.mu.Unlock()
-	b.bytes.Release(l.size)
 }
 
 func (l *bulkLine) fail(b *bulkRun, err error) {
@@ -332,8 +348,8 @@ func (l *bulkLine) fail(b *bulkRun, err error) {
 	close(l.done)
 }
 
-func (l *bulkLine) succeed(d Definition, of uuid.UUID, r Result) {
-	l.answer = appendAnswer(l.answer, l.number, d, of, r)
+func (l *bulkLine) succeed(of uuid.UUID, r Result) {
+	l.answer = appendAnswer(make([]byte, 0, answerBytes/2), l.number, l.definition, of, r)
 	close(l.done)
 }
 

@@ -19,8 +19,9 @@ type Definition struct {
 	Body    any  // zero value of the body's Go type
 	Refuses []string
 
-	// keyed says that the command's own body may name its customer.
-	keyed func(body []byte) (uuid.UUID, error)
+	// keyed reads the customer that the command's own body names, zero if none;
+	// nil: the customer is named beside the body.
+	keyed func(body []byte) uuid.UUID
 	run   func(ctx context.Context, a *API, r Request, of uuid.UUID, body []byte) (Result, error)
 }
 

@@ -132,6 +132,8 @@ func (x *execution[S, E]) run(ctx context.Context, assumed bool) (Result, error)
 }
 
 func (x *execution[S, E]) readOn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
 	err := fold[S, E](ctx, x.w, x.memory, x.stream, x.subject.Customer)
 	if err != nil {
 		x.memory = nil // perhaps folded half-way

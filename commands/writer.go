@@ -37,6 +37,8 @@ const (
 	// appendPatience is how long an append may take. A caller who goes away
 	// does not end it: its outcome would be unknown for nothing.
 	appendPatience = 15 * time.Second
+	// readPatience is how long reading a stream may take.
+	readPatience = 15 * time.Second
 
 	defaultCacheBytes = 64 << 20
 	defaultClaimLapse = time.Minute

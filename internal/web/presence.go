@@ -3,8 +3,8 @@ package web
 import (
 	"bytes"
 	"encoding"
-	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -14,12 +14,16 @@ import (
 
 // shape is which members a JSON value of a Go type must have.
 type shape struct {
-	members  map[string]int // name to index; nil if it is no object of ours
-	names    []string
-	required []bool
-	shapes   []*shape
-	element  *shape // of an array
-	trivial  bool   // nothing inside it can be missing
+	members []member // of an object of ours
+	object  bool
+	element *shape // of an array
+	trivial bool   // nothing inside it can be missing
+}
+
+type member struct {
+	name     string
+	required bool
+	shape    *shape
 }
 
 var shapes sync.Map // reflect.Type to *shape
@@ -38,7 +42,7 @@ func shapeOf(t reflect.Type) *shape {
 		s.element = shapeOf(t.Elem())
 		s.trivial = s.element.trivial
 	case t.Kind() == reflect.Struct:
-		s.members = map[string]int{}
+		s.object = true
 		s.add(t)
 	}
 	shapes.Store(t, s)
@@ -57,71 +61,133 @@ func (s *shape) add(t reflect.Type) {
 		case name == "":
 			name = f.Name
 		}
-		inner := shapeOf(f.Type)
-		required := !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero")
-		s.members[name] = len(s.names)
-		s.names = append(s.names, name)
-		s.required = append(s.required, required)
-		s.shapes = append(s.shapes, inner)
-		s.trivial = s.trivial && !required && inner.trivial
+		m := member{name: name, shape: shapeOf(f.Type)}
+		m.required = !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero")
+		s.members = append(s.members, m)
+		s.trivial = s.trivial && !m.required && m.shape.trivial
 	}
 }
 
-// checkPresence notes which required members of a valid body are not there, or null.
+// checkPresence notes which required members of a body are not there, or null.
+// The body must be valid JSON.
 func checkPresence(body []byte, t reflect.Type, p *domain.Problems) {
 	if s := shapeOf(t); !s.trivial {
-		s.check(jsontext.NewDecoder(bytes.NewBuffer(body)), "", p)
+		w := presence{json: body, problems: p}
+		w.value(s)
 	}
 }
 
-// check walks over the next value. Errors cannot happen: it was decoded before.
-func (s *shape) check(d *jsontext.Decoder, pointer string, p *domain.Problems) {
-	switch kind := d.PeekKind(); {
-	case kind == '[' && s.element != nil:
-		_, _ = d.ReadToken()
-		for i := 0; d.PeekKind() != ']' && d.PeekKind() > 0; i++ {
-			if s.element.trivial {
-				_ = d.SkipValue()
-				continue
-			}
-			s.element.check(d, fmt.Sprintf("%s/%d", pointer, i), p)
+// presence walks over a valid JSON text. It trusts the text, since it was
+// decoded before, but no text makes it panic or walk for ever.
+type presence struct {
+	json     []byte
+	at       int
+	path     []string // to the value it is at
+	problems *domain.Problems
+}
+
+// peek passes over white space and returns the byte after it, 0 at the end.
+func (w *presence) peek() byte {
+	for ; w.at < len(w.json); w.at++ {
+		switch c := w.json[w.at]; c {
+		case ' ', '\t', '\r', '\n', ',', ':':
+		default:
+			return c
 		}
-		_, _ = d.ReadToken()
-	case kind == '{' && s.members != nil:
-		s.object(d, pointer, p)
-	default:
-		_ = d.SkipValue()
 	}
+	return 0
 }
 
-func (s *shape) object(d *jsontext.Decoder, pointer string, p *domain.Problems) {
-	var few [32]bool
-	seen := few[:]
-	if len(s.names) > len(few) {
-		seen = make([]bool, len(s.names))
+// string passes over a string and returns what stands in it.
+func (w *presence) string() []byte {
+	start := w.at
+	for w.at++; w.at < len(w.json) && w.json[w.at] != '"'; w.at++ {
+		if w.json[w.at] == '\\' {
+			w.at++
+		}
 	}
-	_, _ = d.ReadToken()
-	for d.PeekKind() == '"' {
-		token, err := d.ReadToken()
-		if err != nil {
+	w.at = min(w.at+1, len(w.json))
+	text := w.json[start:w.at]
+	if bytes.IndexByte(text, '\\') >= 0 {
+		text, _ = jsontext.AppendUnquote(nil, text)
+		return text
+	}
+	return bytes.Trim(text, `"`)
+}
+
+// skip passes over a value.
+func (w *presence) skip() {
+	depth := 0
+	for {
+		switch w.peek() {
+		case 0:
+			return
+		case '"':
+			w.string()
+		case '{', '[':
+			depth++
+			w.at++
+		case '}', ']':
+			depth--
+			w.at++
+		default: // a number, true, false or null
+			for w.at < len(w.json) && !strings.ContainsRune(" \t\r\n,:]}", rune(w.json[w.at])) {
+				w.at++
+			}
+		}
+		if depth <= 0 {
 			return
 		}
-		i, known := s.members[token.String()]
-		if !known {
-			_ = d.SkipValue()
-			continue
-		}
-		seen[i] = d.PeekKind() != 'n'
-		if s.shapes[i].trivial {
-			_ = d.SkipValue()
-			continue
-		}
-		s.shapes[i].check(d, pointer+"/"+s.names[i], p)
 	}
-	_, _ = d.ReadToken()
-	for i, name := range s.names {
-		if s.required[i] && !seen[i] {
-			p.Add(pointer+"/"+name, "is required")
+}
+
+func (w *presence) value(s *shape) {
+	switch c := w.peek(); {
+	case s.trivial:
+		w.skip()
+	case c == '[' && s.element != nil:
+		w.at++
+		for i := 0; ; i++ {
+			if c := w.peek(); c == ']' || c == 0 {
+				w.at++
+				return
+			}
+			w.path = append(w.path, strconv.Itoa(i))
+			w.value(s.element)
+			w.path = w.path[:len(w.path)-1]
+		}
+	case c == '{' && s.object:
+		w.object(s)
+	default:
+		w.skip()
+	}
+}
+
+func (w *presence) object(s *shape) {
+	seen := uint64(0) // of the first 64 members; none of ours has more
+	w.at++
+	for w.peek() == '"' {
+		name := w.string()
+		i := 0
+		for i < len(s.members) && s.members[i].name != string(name) {
+			i++
+		}
+		if i == len(s.members) {
+			w.peek()
+			w.skip()
+			continue
+		}
+		if w.peek() != 'n' {
+			seen |= 1 << i
+		}
+		w.path = append(w.path, s.members[i].name)
+		w.value(s.members[i].shape)
+		w.path = w.path[:len(w.path)-1]
+	}
+	w.at++
+	for i, m := range s.members {
+		if m.required && seen&(1<<i) == 0 {
+			w.problems.Add("/"+strings.Join(append(w.path, m.name), "/"), "is required")
 		}
 	}
 }
