@@ -7,6 +7,7 @@
 package readapi
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"slices"
 	"sync"
@@ -26,7 +27,8 @@ type API struct {
 	// Lookup is the keyed hash under which a value can be found that is not
 	// stored in the clear; (*eventschema.Keyring).Lookup.
 	Lookup func(kind, value string) string
-	// Secret seals cursors. Every process of a deployment has the same.
+	// Secret tells the cursors of deployments with one keyring apart. Every
+	// process of a deployment has the same.
 	Secret [32]byte
 	// Metrics serves /metrics. Optional.
 	Metrics http.Handler
@@ -51,6 +53,9 @@ func (a *API) Routes() []web.Route {
 }
 
 func (a *API) cursors() cursors {
-	a.sealing.Do(func() { a.sealed = newCursors(a.Secret) })
+	a.sealing.Do(func() {
+		// Lookup is keyed: what it makes is known to the deployment only.
+		a.sealed = newCursors(sha256.Sum256(append(a.Secret[:], a.Lookup("cursor", "")...)))
+	})
 	return a.sealed
 }

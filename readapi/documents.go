@@ -14,6 +14,9 @@ type Documents interface {
 	// Document returns a customer's document (nil if there is none), the
 	// partition's world, and the checkpoint both reflect, all of one moment.
 	Document(ctx context.Context, g projections.Generation, partition int, customer uuid.UUID) (doc, world []byte, at projections.Checkpoint, err error)
+	// Together returns what Document returns of each generation, all of one
+	// moment and in one round trip.
+	Together(ctx context.Context, g []projections.Generation, partition int, customer uuid.UUID) ([]Found, error)
 	// Documents returns the documents of customers of any partitions, in the order asked.
 	Documents(ctx context.Context, g projections.Generation, partitions int, customers []uuid.UUID) ([][]byte, error)
 	// Range returns up to limit members of an index that lie after `after` ("" for the start)
@@ -35,13 +38,6 @@ type RangeQuery struct {
 	After      string
 	Descending bool
 	Limit      int
-}
-
-// Together is a Documents that reads the documents of one customer in several
-// generations in one round trip. Queries use it where it is offered.
-type Together interface {
-	// Together returns what Documents.Document returns of each generation.
-	Together(ctx context.Context, g []projections.Generation, partition int, customer uuid.UUID) ([]Found, error)
 }
 
 // Found is a customer's document, its partition's world and the checkpoint both

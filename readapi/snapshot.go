@@ -81,7 +81,7 @@ func (a *API) look(ctx context.Context, customer uuid.UUID, views []string) (sna
 		}
 		generations[i], partition = g, projections.PartitionOf(customer, partitions)
 	}
-	found, err := a.together(ctx, generations, partition, customer)
+	found, err := a.Documents.Together(ctx, generations, partition, customer)
 	if err != nil {
 		return snapshot{}, err
 	}
@@ -92,22 +92,6 @@ func (a *API) look(ctx context.Context, customer uuid.UUID, views []string) (sna
 	}
 	s.world, err = a.worlds.decode(found[len(found)-1].World)
 	return s, err
-}
-
-func (a *API) together(ctx context.Context, gs []projections.Generation, partition int, customer uuid.UUID) ([]Found, error) {
-	if t, ok := a.Documents.(Together); ok {
-		return t.Together(ctx, gs, partition, customer)
-	}
-	found := make([]Found, len(gs))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, g := range gs {
-		group.Go(func() (err error) {
-			f := &found[i]
-			f.Document, f.World, f.At, err = a.Documents.Document(ctx, g, partition, customer)
-			return err
-		})
-	}
-	return found, group.Wait()
 }
 
 // world returns the broadcast document as the first partition has it.

@@ -268,6 +268,19 @@ func (s *Store) Document(ctx context.Context, g projections.Generation, partitio
 	return bytes.Clone(c.documents[customer]), bytes.Clone(c.world), c.at, nil
 }
 
+// Together implements readapi.Documents.
+func (s *Store) Together(ctx context.Context, gs []projections.Generation, partition int, customer uuid.UUID) ([]readapi.Found, error) {
+	found := make([]readapi.Found, len(gs))
+	for i, g := range gs {
+		doc, world, at, err := s.Document(ctx, g, partition, customer)
+		if err != nil {
+			return nil, err
+		}
+		found[i] = readapi.Found{Document: doc, World: world, At: at}
+	}
+	return found, nil
+}
+
 // Documents implements readapi.Documents.
 func (s *Store) Documents(ctx context.Context, g projections.Generation, partitions int, customers []uuid.UUID) ([][]byte, error) {
 	if err := ctx.Err(); err != nil {

@@ -237,6 +237,8 @@ func testCommit(t *testing.T, s Store) {
 	if string(doc) != "ann" || string(world) != `{"w":1}` || at != At(5) || err != nil {
 		t.Errorf("Document: %q, %q, %v, %v", doc, world, at, err)
 	}
+	equal(t, "Together", must(s.Together(ctx, []projections.Generation{other, spend}, 0, ann))(t),
+		[]readapi.Found{{}, {Document: []byte("ann"), World: []byte(`{"w":1}`), At: At(5)}})
 	equal(t, "Documents", must(s.Documents(ctx, spend, 1, []uuid.UUID{bob, Customer(3), ann}))(t), [][]byte{[]byte("bob"), nil, []byte("ann")})
 	equal(t, "Range x", members(t, s, spend, 1, "x"), []string{Member("1", ann), Member("2", bob)})
 	equal(t, "Range y", members(t, s, spend, 1, "y"), []string{Member("", ann)})
