@@ -39,20 +39,11 @@ func Calibrate(p *Policy, population Population) CutPoints {
 	if population.Size == 0 {
 		return c
 	}
+	unit, _ := domain.MajorUnit(p.Currency)
 	c.Recency = quantiles(population.Size, population.Recency, p.Bins, 1)
 	c.Frequency = quantiles(population.Size, population.Frequency, p.Bins, 1)
-	c.Monetary = quantiles(population.Size, population.Monetary, p.Bins, MajorUnit(p.Currency))
+	c.Monetary = quantiles(population.Size, population.Monetary, p.Bins, unit)
 	return c
-}
-
-// MajorUnit returns one major unit of a currency in its minor unit: 100 for EUR, 1 for JPY.
-func MajorUnit(currency string) int64 {
-	digits, _ := domain.MinorUnits(currency)
-	unit := int64(1)
-	for range digits {
-		unit *= 10
-	}
-	return unit
 }
 
 // quantiles returns the numerators over bins of the quantiles i/bins of type 7,

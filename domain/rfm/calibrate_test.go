@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rapport-crm/rapport/domain"
 	"pgregory.net/rapid"
 )
 
@@ -58,6 +59,7 @@ func TestCutPointsAndScoresAreThoseOfRationalArithmetic(t *testing.T) {
 			}
 		}), 1, 60).Draw(t, "customers")
 
+		unit, _ := domain.MajorUnit(p.Currency)
 		got := Calibrate(&p, Of(customers))
 		for _, dimension := range []struct {
 			name string
@@ -67,7 +69,7 @@ func TestCutPointsAndScoresAreThoseOfRationalArithmetic(t *testing.T) {
 		}{
 			{"recency", got.Recency, 1, func(v Values) int64 { return v.RecencyDays }},
 			{"frequency", got.Frequency, 1, func(v Values) int64 { return v.Frequency }},
-			{"monetary", got.Monetary, MajorUnit(p.Currency), func(v Values) int64 { return v.MonetaryMinor }},
+			{"monetary", got.Monetary, unit, func(v Values) int64 { return v.MonetaryMinor }},
 		} {
 			var values []int64
 			for _, v := range customers {

@@ -1,5 +1,7 @@
 package rfm
 
+import "github.com/rapport-crm/rapport/domain"
+
 // Default returns the policy a deployment begins with: five bins by the quantiles
 // of the whole history, every order ever recorded, gross, in one currency, with
 // the labels of segment_11.
@@ -32,7 +34,7 @@ func Shipped(currency string) []Policy {
 	}
 	thresholds := Default(currency)
 	thresholds.Name, thresholds.Method = "fixed-thresholds", Thresholds
-	unit := MajorUnit(currency)
+	unit, _ := domain.MajorUnit(currency)
 	thresholds.Cuts = &Cuts{
 		RecencyDays:   []int64{31, 91, 181, 366},
 		Frequency:     []int64{2, 3, 5, 10},
