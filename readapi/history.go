@@ -226,7 +226,8 @@ func (a *API) verifyHistory(w http.ResponseWriter, r *http.Request) error {
 		}
 		last = raw.Position
 		if problem := c.add(raw, false); problem != "" {
-			bad = &BadEvent{Stream: raw.Stream, Revision: raw.Revision, ID: raw.ID, Type: raw.Type, Problem: problem}
+			// Its place says which event it is, whatever its bytes say.
+			bad = &BadEvent{Stream: raw.Stream, Revision: uint64(c.found.Events), ID: raw.ID, Type: raw.Type, Problem: problem}
 			break
 		}
 	}
