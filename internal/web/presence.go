@@ -44,6 +44,9 @@ func shapeOf(t reflect.Type) *shape {
 	case t.Kind() == reflect.Struct:
 		s.object = true
 		s.add(t)
+		if len(s.members) > 64 {
+			panic("web: " + t.String() + " has more than 64 members")
+		}
 	}
 	shapes.Store(t, s)
 	return s
@@ -71,8 +74,11 @@ func (s *shape) add(t reflect.Type) {
 // checkPresence notes which required members of a body are not there, or null.
 // The body must be valid JSON.
 func checkPresence(body []byte, t reflect.Type, p *domain.Problems) {
-	if s := shapeOf(t); !s.trivial {
-		w := presence{json: body, problems: p}
+	s, w := shapeOf(t), presence{json: body, strict: true, problems: p}
+	switch {
+	case s.object && w.peek() == 'n':
+		p.Add("", "must be an object")
+	case !s.trivial:
 		w.value(s)
 	}
 }
@@ -83,7 +89,17 @@ type presence struct {
 	json     []byte
 	at       int
 	path     []string // to the value it is at
+	strict   bool     // the value must not be null
 	problems *domain.Problems
+}
+
+// pointer returns the pointer to the value it is at, and more behind it.
+func (w *presence) pointer(more string) string {
+	var b strings.Builder
+	for _, name := range w.path {
+		b.WriteString("/" + name)
+	}
+	return b.String() + more
 }
 
 // peek passes over white space and returns the byte after it, 0 at the end.
@@ -153,18 +169,22 @@ func (w *presence) value(s *shape) {
 				return
 			}
 			w.path = append(w.path, strconv.Itoa(i))
+			w.strict = true
 			w.value(s.element)
 			w.path = w.path[:len(w.path)-1]
 		}
 	case c == '{' && s.object:
 		w.object(s)
+	case c == 'n' && s.object && w.strict:
+		w.problems.Add(w.pointer(""), "must be an object")
+		w.skip()
 	default:
 		w.skip()
 	}
 }
 
 func (w *presence) object(s *shape) {
-	seen := uint64(0) // of the first 64 members; none of ours has more
+	seen := uint64(0) // one bit for each member
 	w.at++
 	for w.peek() == '"' {
 		name := w.string()
@@ -181,13 +201,14 @@ func (w *presence) object(s *shape) {
 			seen |= 1 << i
 		}
 		w.path = append(w.path, s.members[i].name)
+		w.strict = false // a member that is null is one that is not there
 		w.value(s.members[i].shape)
 		w.path = w.path[:len(w.path)-1]
 	}
 	w.at++
 	for i, m := range s.members {
 		if m.required && seen&(1<<i) == 0 {
-			w.problems.Add("/"+strings.Join(append(w.path, m.name), "/"), "is required")
+			w.problems.Add(w.pointer("/"+m.name), "is required")
 		}
 	}
 }
