@@ -124,7 +124,7 @@ func TestTLSAndPassword(t *testing.T) {
 			return next(srv, s)
 		}))
 	try := func(url string) error {
-		store := open(t, esdb.Config{URL: url, Patience: 2 * time.Second})
+		store := open(t, esdb.Config{URL: url, Patience: time.Second})
 		if _, err := store.Append(t.Context(), "s", 3, []eventschema.Raw{event(1)}); err != nil {
 			return err
 		}

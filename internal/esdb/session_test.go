@@ -11,7 +11,7 @@ import (
 	"github.com/rapport-crm/rapport/internal/esnode/esnodetest"
 )
 
-func session4test(t *testing.T) *session {
+func unconnected(t *testing.T) *session {
 	t.Helper()
 	conf, err := Config{Address: "unix:///nowhere"}.client(nil)
 	if err != nil {
@@ -27,7 +27,7 @@ func session4test(t *testing.T) *session {
 
 // A retired session takes no calls, and is over when the last one has ended.
 func TestRetiredSession(t *testing.T) {
-	s := session4test(t)
+	s := unconnected(t)
 	release, started := make(chan struct{}), make(chan struct{})
 	for range 2 {
 		if !s.enter() {
@@ -62,7 +62,7 @@ func TestRetiredSession(t *testing.T) {
 
 // A call returns when its context ends, though the library does not.
 func TestCallIsLeftBehind(t *testing.T) {
-	s := session4test(t)
+	s := unconnected(t)
 	release := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.enter()
