@@ -57,11 +57,28 @@ func TestARebuildTellsHowItGoes(t *testing.T) {
 	}
 }
 
+func TestAViewIsComparedWithTheLog(t *testing.T) {
+	s := newShop(t)
+	s.machine.status.Views = []projections.ViewStatus{{View: "profile"}, {View: "rfm"}}
+	var one, all readapi.ViewVerification
+	s.do("POST", "/v1/projections/profile/verify").status(200).json(&one)
+	if !one.OK || one.Position != 70 || one.Documents != 3 || len(one.Differences) != 0 {
+		t.Errorf("%+v", one)
+	}
+	s.do("POST", "/v1/projections/all/verify").status(200).json(&all)
+	if all.OK || len(all.Views) != 2 || all.Documents != 6 || all.Entries != 10 || len(all.Differences) != 1 || all.Differences[0].Want != "5" {
+		t.Errorf("%+v", all)
+	}
+	if p := s.do("POST", "/v1/projections/nothing/verify").status(404).problem(); p.Code != "projection_not_found" {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestAProcessWithoutProjectionsSaysSo(t *testing.T) {
 	s := town(t)
 	s.api.Projections = nil
 	for _, request := range [][2]string{
-		{"GET", "/v1/projections"}, {"POST", "/v1/projections/rfm/rebuild"}, {"GET", "/v1/projections/rebuilds/x"},
+		{"GET", "/v1/projections"}, {"POST", "/v1/projections/rfm/rebuild"}, {"GET", "/v1/projections/rebuilds/x"}, {"POST", "/v1/projections/rfm/verify"},
 	} {
 		if p := s.do(request[0], request[1]).status(503).problem(); p.Code != "projections_elsewhere" {
 			t.Errorf("%v: %+v", request, p)

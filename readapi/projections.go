@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -26,6 +27,7 @@ type Projections interface {
 	Status() projections.Status
 	StartRebuild(ctx context.Context, view string) (id string, err error)
 	RebuildStatus(ctx context.Context, id string) (projections.RebuildStatus, error)
+	Verify(ctx context.Context, view string) (projections.Report, error)
 }
 
 // ProjectionStatus is how the read models are.
@@ -85,6 +87,43 @@ type Rebuild struct {
 type RebuildStarted struct {
 	ID       string `json:"id"`
 	Location string `json:"location"`
+}
+
+// ViewVerification is what comparing read models with the log found.
+type ViewVerification struct {
+	OK          bool         `json:"ok"`
+	Views       []string     `json:"views"`
+	Position    uint64       `json:"position"` // compared at this position of the log, or later
+	Documents   int          `json:"documents"`
+	Entries     int          `json:"entries"`   // of indexes
+	Indexes     bool         `json:"indexes"`   // whether the store could list its indexes to compare them
+	Unsettled   int          `json:"unsettled"` // partitions that moved on all the time and were not compared
+	Differences []Difference `json:"differences"`
+	More        bool         `json:"more,omitempty"` // there are more differences than are listed
+}
+
+// Difference is something that a read model holds and the log does not say, or
+// the other way round.
+type Difference struct {
+	View      string    `json:"view"`
+	Partition int       `json:"partition"`
+	What      string    `json:"what" jsonschema:"enum=document,enum=index,enum=metric,enum=world"`
+	Customer  uuid.UUID `json:"customer_id,omitzero"`
+	Name      string    `json:"name,omitempty"` // of the index or the total
+	Want      string    `json:"want,omitempty"` // what the log says; absent: nothing
+	Got       string    `json:"got,omitempty"`  // what is stored
+}
+
+func (v *ViewVerification) add(r projections.Report) {
+	v.OK = v.OK && r.OK()
+	v.Views = append(v.Views, r.View)
+	v.Position = min(v.Position, r.Position)
+	v.Documents, v.Entries = v.Documents+r.Documents, v.Entries+r.Entries
+	v.Indexes, v.More = v.Indexes && r.Indexes, v.More || r.More > 0
+	v.Unsettled += len(r.Unsettled)
+	for _, d := range r.Differences {
+		v.Differences = append(v.Differences, Difference{r.View, d.Partition, d.Kind, d.Customer, d.Name, d.Expected, d.Stored})
+	}
 }
 
 func statusOf(s projections.Status) ProjectionStatus {
@@ -181,6 +220,32 @@ func (a *API) rebuild(w http.ResponseWriter, r *http.Request) error {
 	return writePlain(w, 200, rebuildOf(s))
 }
 
+func (a *API) verifyView(w http.ResponseWriter, r *http.Request) error {
+	m, err := a.machinery()
+	if err != nil {
+		return err
+	}
+	views := []string{mux.Vars(r)["name"]}
+	if views[0] == projections.AllViews {
+		views = nil
+		for _, v := range m.Status().Views {
+			views = append(views, v.View)
+		}
+	}
+	found := ViewVerification{OK: true, Indexes: true, Views: []string{}, Position: math.MaxUint64, Differences: []Difference{}}
+	for _, view := range views {
+		report, err := m.Verify(r.Context(), view)
+		if err != nil {
+			return err
+		}
+		found.add(report)
+	}
+	if len(views) == 0 {
+		found.Position = 0
+	}
+	return writePlain(w, 200, found)
+}
+
 // projectionsRun says which lane does not go on.
 func (a *API) projectionsRun(context.Context) error {
 	if a.Projections == nil {
@@ -233,6 +298,15 @@ func (a *API) projectionRoutes() []web.Route {
 			Answers: []web.Answer{{Status: 200, Detail: "How it goes.", Body: Rebuild{}}},
 			Refuses: []string{ErrNoProjections.Code, projections.ErrNoRebuild.Code},
 			Handler: a.rebuild,
+		},
+		{
+			Method: "POST", Path: "/v1/projections/{name}/verify", Tag: "operations",
+			Summary: "Compare a view with the log",
+			Detail:  "Recomputes documents, indexes and totals from the log, while everything goes on, and names what differs.",
+			Params:  []web.Param{view},
+			Answers: []web.Answer{{Status: 200, Detail: "What was found.", Body: ViewVerification{}}},
+			Refuses: []string{ErrNoProjections.Code, projections.ErrNoView.Code},
+			Handler: a.verifyView,
 		},
 	}
 }

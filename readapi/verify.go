@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/eventschema"
 )
@@ -183,7 +183,7 @@ func (v *fileVerifier) check(line []byte) *BadEvent {
 	if bytes.HasPrefix(line, []byte(`{"end":`)) {
 		return v.checkEnd(line, intact)
 	}
-	var event ExportedEvent
+	var event verifiedEvent
 	if json.Unmarshal(line, &event) != nil || event.ID == uuid.Nil {
 		return v.bad("the line is no event")
 	}
@@ -225,7 +225,7 @@ func (v *fileVerifier) checkHeader(line []byte, intact bool) *BadEvent {
 	return nil
 }
 
-func (v *fileVerifier) checkEvent(event ExportedEvent, raw eventschema.Raw) string {
+func (v *fileVerifier) checkEvent(event verifiedEvent, raw eventschema.Raw) string {
 	if raw.Position <= v.end.Position && v.end.Events > 0 || raw.Position <= v.header.After && v.header.After > 0 {
 		return "its position is not behind that of the event before"
 	}
@@ -275,7 +275,24 @@ func (v *fileVerifier) badEvent(raw eventschema.Raw, problem string) *BadEvent {
 	return b
 }
 
-func (e ExportedEvent) raw() (raw eventschema.Raw, err error) {
+// verifiedEvent is what of an ExportedEvent is looked at. Its readable form is
+// covered by the line's digest.
+type verifiedEvent struct {
+	ID             uuid.UUID `json:"id"`
+	Stream         string    `json:"stream"`
+	Revision       uint64    `json:"revision"`
+	Position       uint64    `json:"position"`
+	Type           string    `json:"type"`
+	Data           string    `json:"data"`
+	DataBase64     string    `json:"data_base64"`
+	Metadata       string    `json:"metadata"`
+	MetadataBase64 string    `json:"metadata_base64"`
+	Event          *struct {
+		ID uuid.UUID `json:"id"`
+	} `json:"event"`
+}
+
+func (e verifiedEvent) raw() (raw eventschema.Raw, err error) {
 	raw = eventschema.Raw{ID: e.ID, Stream: e.Stream, Revision: e.Revision, Position: e.Position, Type: e.Type}
 	if raw.Data, err = fromText(e.Data, e.DataBase64); err != nil {
 		return raw, err
