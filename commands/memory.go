@@ -74,6 +74,14 @@ func fold[S domain.State[S, E], E any](ctx context.Context, w *Writer, m *memory
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if key == nil && len(raws) > 0 {
+		// The customer came to be between the two reads: the key was there
+		// before the first event.
+		var err error
+		if key, err = w.readKey(ctx, of); err != nil {
+			return err
+		}
+	}
 	m.key = key
 	for _, raw := range raws {
 		if err := m.apply(w, raw, evolve[S, E]); err != nil {
