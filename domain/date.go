@@ -46,10 +46,39 @@ func (d Date) End(zone *time.Location) time.Time {
 func (d Date) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(dateLayout) }
 
 // MarshalText implements encoding.TextMarshaler.
-func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Date) MarshalText() ([]byte, error) { return d.AppendText(make([]byte, 0, len(dateLayout))) }
+
+// AppendText implements encoding.TextAppender.
+func (d Date) AppendText(dst []byte) ([]byte, error) {
+	t := time.Unix(int64(d)*86400, 0).UTC()
+	y, m, day := t.Date()
+	if y < 0 || y > 9999 {
+		return t.AppendFormat(dst, dateLayout), nil
+	}
+	return append(dst, '0'+byte(y/1000), '0'+byte(y/100%10), '0'+byte(y/10%10), '0'+byte(y%10), '-',
+		'0'+byte(m/10), '0'+byte(m%10), '-', '0'+byte(day/10), '0'+byte(day%10)), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Date) UnmarshalText(b []byte) (err error) {
+	if len(b) == len(dateLayout) && b[4] == '-' && b[7] == '-' {
+		y, m, day := number(b[:4]), number(b[5:7]), number(b[8:])
+		if y >= 0 && m >= 1 && m <= 12 && day >= 1 && day <= 28 { // the days that every month has
+			*d = NewDate(y, time.Month(m), day)
+			return nil
+		}
+	}
 	*d, err = ParseDate(string(b))
 	return err
+}
+
+// number reads digits; -1 if there is anything else.
+func number(digits []byte) (n int) {
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n
 }
