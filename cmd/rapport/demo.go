@@ -166,14 +166,14 @@ Try:
   # an order comes in; its effect is there in milliseconds
   curl -s -X POST %[1]s/v1/customers/%[2]s/record-order -H 'Content-Type: application/json' \
     -H 'Idempotency-Key: my-first-order' -H 'Rapport-Actor: me' \
-    -d '{"order_id":"my-first-order","total":{"amount_minor":4200,"currency":"USD"}}'
+    -d '{"order_id":"my-first-order","total":{"amount_minor":4200,"currency":"USD"},"placed_at":"%[3]vT09:00:00Z"}'
 
   # everything that ever happened to them, by whom, and the proof that nobody changed it
   curl -s %[1]s/v1/customers/%[2]s/history
   curl -s %[1]s/v1/customers/%[2]s/history/verify
 
 The API is described at %[1]s/docs. Also: rapport replay %[2]s · rapport rebuild all · rapport verify read-models
-`, address, customer)
+`, address, customer, demoUntil+1)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -93,7 +94,7 @@ func (c *serveCmd) open(ctx context.Context, log *slog.Logger) (e *engine, err e
 	}
 	e.about = append(e.about, fmt.Sprintf("deployment %s: %d partitions, %s calendar, business zone %s",
 		e.deployment.LogID, e.deployment.Partitions, e.deployment.Calendar, e.deployment.Zone))
-	e.wire(c.Listen)
+	e.wire()
 	return e, nil
 }
 
@@ -162,7 +163,7 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 }
 
 // wire puts the parts together.
-func (e *engine) wire(listen string) {
+func (e *engine) wire() {
 	metrics := newMetrics()
 	views := []projections.Projection{projections.NewKeys(), profile.New(), rfm.New()}
 	source := keySource{e.store}
@@ -192,7 +193,12 @@ func (e *engine) wire(listen string) {
 	if e.has("commands") {
 		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed}).Routes()...)
 	}
-	e.handler = web.Router(routes, web.Config{Title: "Rapport", Version: version(), Log: e.log, Wrap: metrics.wrap})
+	router := web.Router(routes, web.Config{Title: "Rapport", Version: version(), Log: e.log, Wrap: metrics.wrap})
+	// Only loopback reaches it: what the process does with its time and memory.
+	router.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	router.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	router.PathPrefix("/debug/pprof/").HandlerFunc(pprof.Index)
+	e.handler = router
 }
 
 func (e *engine) has(role string) bool { return slices.Contains(e.roles, role) }
