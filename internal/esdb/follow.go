@@ -116,6 +116,8 @@ func (p *pages) fill(ctx context.Context, sub *esdb.Subscription) error {
 		switch e := sub.Recv(); {
 		case e.EventAppeared != nil:
 			r := raw(e.EventAppeared.OriginalEvent())
+			// The store could leave these out itself. That saves nothing, they
+			// are few, and the end would be known only now and then.
 			if strings.HasPrefix(r.Type, "$") {
 				p.consider(r.Position)
 				continue
