@@ -2,14 +2,21 @@ package projections_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
+	json2 "github.com/go-json-experiment/json"
+	goccy "github.com/goccy/go-json"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/memlog"
 	"github.com/rapport-crm/rapport/internal/memstore"
 	"github.com/rapport-crm/rapport/internal/partitiontest"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/profile"
+	"github.com/rapport-crm/rapport/projections/rfm"
 )
 
 // orders returns a log of customers and their orders.
@@ -28,18 +35,33 @@ func orders(b *testing.B, customers, orders int) (*partitiontest.Writer, []event
 	return w, log
 }
 
+// served returns the views that are served.
+func served() []projections.Filling {
+	return []projections.Filling{
+		{View: projections.NewKeys(), Number: 1}, {View: profile.New(), Number: 1}, {View: rfm.New(), Number: 1},
+	}
+}
+
+// cpu returns the processor time spent so far: on a busy machine it tells more
+// than the clock.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkApply folds a log of orders into two views and the keys, on one
 // goroutine: pages of a thousand while behind.
 func BenchmarkApply(b *testing.B) {
 	w, log := orders(b, 2000, 50_000)
-	rules := projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w}
+	rules := projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w, CacheBytes: 64 << 20, DirtyBytes: 32 << 20}
 	b.ReportAllocs()
-	n := 0
+	n, begun := 0, cpu()
 	for b.Loop() {
 		p := projections.NewPartition(0, memstore.New(), rules,
-			projections.Filling{View: partitiontest.NewSpend(), Number: 1},
-			projections.Filling{View: partitiontest.NewCount(), Number: 1},
-			projections.Filling{View: projections.NewKeys(), Number: 1})
+			served()...)
 		for i := 0; i < len(log); i += 1000 {
 			end := min(len(log), i+1000)
 			if err := p.Apply(b.Context(), projections.Batch{After: uint64(i), Events: log[i:end], End: uint64(end), Live: end == len(log)}); err != nil {
@@ -49,6 +71,7 @@ func BenchmarkApply(b *testing.B) {
 		n += len(log)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(n)/(cpu()-begun).Seconds(), "events/cpu-s")
 }
 
 // BenchmarkApplyLive commits every event for itself.
@@ -56,9 +79,7 @@ func BenchmarkApplyLive(b *testing.B) {
 	w, log := orders(b, 2000, 50_000)
 	rules := projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w}
 	p := projections.NewPartition(0, memstore.New(), rules,
-		projections.Filling{View: partitiontest.NewSpend(), Number: 1},
-		projections.Filling{View: partitiontest.NewCount(), Number: 1},
-		projections.Filling{View: projections.NewKeys(), Number: 1})
+		served()...)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -82,14 +103,12 @@ func BenchmarkGroup(b *testing.B) {
 		}
 	}
 	b.ReportAllocs()
-	n := 0
+	n, begun := 0, cpu()
 	for b.Loop() {
 		g := &projections.Group{
 			Store: memstore.New(), Source: source{log}, Partitions: 16,
-			Rules: projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w},
-			Fillings: []projections.Filling{
-				{View: partitiontest.NewSpend(), Number: 1}, {View: partitiontest.NewCount(), Number: 1}, {View: projections.NewKeys(), Number: 1},
-			},
+			Rules:    projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w},
+			Fillings: served(),
 			Settings: projections.Settings{CommitEvery: -1},
 		}
 		ctx, cancel := context.WithCancel(b.Context())
@@ -105,4 +124,35 @@ func BenchmarkGroup(b *testing.B) {
 		n += len(raws)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(n)/(cpu()-begun).Seconds(), "events/cpu-s")
+}
+
+// BenchmarkCodec measures the ways to write and read a document of 20 orders.
+func BenchmarkCodec(b *testing.B) {
+	var d rfm.Document
+	for i := range 20 {
+		d.Orders = append(d.Orders, rfm.Order{ID: fmt.Sprint("order-", i), On: today, AmountMinor: int64(i) * 999, Currency: "EUR", Paid: i%2 == 0})
+	}
+	stored, _ := json.Marshal(&d)
+	for _, c := range []struct {
+		name   string
+		encode func(any) ([]byte, error)
+		decode func([]byte, any) error
+	}{
+		{"std", json.Marshal, json.Unmarshal},
+		{"goccy", goccy.Marshal, goccy.Unmarshal},
+		{"v2", func(v any) ([]byte, error) { return json2.Marshal(v) }, func(b []byte, v any) error { return json2.Unmarshal(b, v) }},
+	} {
+		b.Run(c.name+"/encode", func(b *testing.B) {
+			for b.Loop() {
+				c.encode(&d)
+			}
+		})
+		b.Run(c.name+"/decode", func(b *testing.B) {
+			for b.Loop() {
+				var d rfm.Document
+				c.decode(stored, &d)
+			}
+		})
+	}
 }

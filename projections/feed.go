@@ -74,6 +74,8 @@ type Feed struct {
 	live     bool
 	bytes    int
 	progress chan struct{} // closed when any lane moves; then replaced
+	free     [][]byte      // buffers of messages that were acked
+	spare    int           // their bytes
 
 	room    chan struct{} // bytes were freed
 	idle    chan struct{} // some lane may have to be advanced
@@ -99,18 +101,18 @@ func newFeed(source Source, rules Rules, owner laneOwner, lanes int, s Settings)
 
 // start finds out where the lanes are. Lanes far behind the others begin
 // detached, so that the others need not wait for them.
-func (f *Feed) start(stop, work context.Context) error {
-	f.stop, f.stopNow = context.WithCancel(stop)
+func (f *Feed) start(ctx, work context.Context) error {
+	f.stop, f.stopNow = context.WithCancel(work)
 	f.work = work
 	at := make([]uint64, len(f.lanes))
 	for i, l := range f.lanes {
-		p, err := f.owner.reopen(stop, l.n)
+		p, err := f.owner.reopen(ctx, l.n)
 		if err != nil {
 			return err
 		}
 		at[i] = p
 	}
-	head, err := f.source.Head(stop)
+	head, err := f.source.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("head of the log: %w", err)
 	}
@@ -226,10 +228,10 @@ func (f *Feed) deliver(page eventschema.Page) error {
 		switch n, all, some := f.rules.route(raw, len(f.lanes)); {
 		case all:
 			for _, l := range f.lanes {
-				f.bytes += l.add(raw, f.message)
+				f.bytes += f.add(l, raw)
 			}
 		case some:
-			f.bytes += f.lanes[n].add(raw, f.message)
+			f.bytes += f.add(f.lanes[n], raw)
 		}
 	}
 	became := page.Live && !f.live
@@ -244,6 +246,44 @@ func (f *Feed) deliver(page eventschema.Page) error {
 	}
 	signal(f.idle)
 	return nil
+}
+
+// add puts an event at the end of a lane and returns how many bytes it took.
+func (f *Feed) add(l *lane, raw *eventschema.Raw) int {
+	if !l.attached || raw.Position <= l.skip {
+		return 0
+	}
+	if n := len(l.chunks); n == 0 || len(l.chunks[n-1].frames) >= f.message {
+		l.chunks = append(l.chunks, chunk{frames: f.buffer()})
+	}
+	c := &l.chunks[len(l.chunks)-1]
+	before := len(c.frames)
+	c.frames, c.end = eventschema.AppendFrame(c.frames, *raw), raw.Position
+	return len(c.frames) - before
+}
+
+// sparesKept bounds the buffers that wait to be used again.
+const sparesKept = 16 << 20
+
+// buffer returns an empty buffer, one that was used before if there is one.
+func (f *Feed) buffer() []byte {
+	n := len(f.free)
+	if n == 0 && f.live {
+		return nil
+	}
+	if n == 0 { // much will follow
+		return make([]byte, 0, f.message/4)
+	}
+	b := f.free[n-1]
+	f.free, f.spare = f.free[:n-1], f.spare-cap(b)
+	return b[:0]
+}
+
+// recycle keeps the buffer of a message that nobody uses any more.
+func (f *Feed) recycle(b []byte) {
+	if cap(b) > 0 && f.spare+cap(b) <= sparesKept {
+		f.free, f.spare = append(f.free, b), f.spare+cap(b)
+	}
 }
 
 // note shows an error of the log at every lane that has none of its own.

@@ -97,14 +97,18 @@ func (g *Group) Run(ctx context.Context) error {
 	running.Go(g.feed.pump)
 	running.Go(func() error { g.feed.advancing(); return nil })
 
-	<-g.feed.stop.Done()
+	select {
+	case <-ctx.Done():
+	case <-g.feed.stop.Done(): // the router failed
+	}
 	stuck := time.AfterFunc(g.Settings.DrainTimeout, giveUp)
 	defer stuck.Stop()
 	select {
-	case <-router.Running(): // all lanes have begun, and end when their message is done
+	case <-router.Running(): // all lanes have begun
 	case <-routed:
 	}
 	expectEnd()
+	g.feed.stopNow() // and end when their message is done
 	err = running.Wait()
 	g.feed.running.Wait()
 	g.flush(work)
@@ -131,7 +135,7 @@ func (g *Group) flush(ctx context.Context) {
 
 // router returns a Watermill router with a handler for each lane.
 func (g *Group) router() (*message.Router, error) {
-	logger := watermill.NewSlogLogger(g.Logger)
+	logger := watermill.NewSlogLoggerWithLevelMapping(g.Logger, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 2 * g.Settings.DrainTimeout}, logger)
 	if err != nil {
 		return nil, fmt.Errorf("router: %w", err)

@@ -48,20 +48,6 @@ func (l *lane) attach(at uint64) {
 	l.chunks, l.flush, l.refused, l.err, l.attempts = nil, false, nil, nil, 0
 }
 
-// add puts an event at the end of the lane and returns how many bytes it took.
-func (l *lane) add(raw *eventschema.Raw, full int) int {
-	if !l.attached || raw.Position <= l.skip {
-		return 0
-	}
-	if n := len(l.chunks); n == 0 || len(l.chunks[n-1].frames) >= full {
-		l.chunks = append(l.chunks, chunk{})
-	}
-	c := &l.chunks[len(l.chunks)-1]
-	before := len(c.frames)
-	c.frames, c.end = eventschema.AppendFrame(c.frames, *raw), raw.Position
-	return len(c.frames) - before
-}
-
 // parcel is what becomes a message.
 type parcel struct {
 	frames     []byte
@@ -167,6 +153,7 @@ func (f *Feed) hand(l *lane, p parcel) error {
 		signal(f.room)
 	}
 	if err == nil {
+		f.recycle(p.frames)
 		l.position, l.committed, l.err = p.end, f.owner.committed(l.n), nil
 		if l.attached && len(l.chunks) == 0 && l.position < f.end {
 			signal(f.idle)

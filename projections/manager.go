@@ -33,11 +33,15 @@ type Manager struct {
 	LogID      string
 	Partitions int
 	Views      []Projection
-	Rules      Rules    // Parked and Settled are set by the manager
+	Rules      Rules    // Parked, Settled and CacheBytes are set by the manager
 	Live       Settings // of the group that serves
 	Rebuild    Settings // of the group that fills generations from the start
 	Metrics    *Metrics // optional
 	Logger     *slog.Logger
+
+	// Documents in memory, about, over all partitions.
+	LiveBytes    int // of the group that serves; 0: 256 MiB
+	RebuildBytes int // of the group that rebuilds; 0: 384 MiB
 
 	Every       time.Duration // how often the catalogue is looked at; 0: 1 s
 	RetireAfter time.Duration // how long a generation is kept that queries may still read; 0: 10 s
@@ -79,6 +83,12 @@ func (m *Manager) init() {
 		}
 		if m.RetireAfter == 0 {
 			m.RetireAfter = 10 * time.Second
+		}
+		if m.LiveBytes == 0 {
+			m.LiveBytes = 256 << 20
+		}
+		if m.RebuildBytes == 0 {
+			m.RebuildBytes = 384 << 20
 		}
 		if m.Rebuild.CommitEvery == 0 { // gather before writing
 			m.Rebuild.CommitEvery = 10 * time.Second
@@ -183,13 +193,13 @@ func (m *Manager) look(ctx context.Context) error {
 		signal(m.kick) // look again: the live group is smaller now
 		return nil
 	}
-	m.keep(ctx, &m.rebuild, rebuild, m.Rebuild)
-	m.keep(ctx, &m.live, live, m.Live)
+	m.keep(ctx, &m.rebuild, rebuild, m.Rebuild, m.RebuildBytes)
+	m.keep(ctx, &m.live, live, m.Live, m.LiveBytes)
 	return m.drop(ctx, cat)
 }
 
 // keep lets a group run over some fillings: the one that runs, if it is that.
-func (m *Manager) keep(ctx context.Context, r **running, fillings []Filling, s Settings) {
+func (m *Manager) keep(ctx context.Context, r **running, fillings []Filling, s Settings, memory int) {
 	if old := *r; old != nil {
 		alive := true
 		select {
@@ -214,6 +224,10 @@ func (m *Manager) keep(ctx context.Context, r **running, fillings []Filling, s S
 		return
 	}
 	rules.Settled = settled
+	if rules.CacheBytes = memory / m.Partitions; rules.DirtyBytes == 0 {
+		// Writing a document once for many events is what makes a rebuild fast.
+		rules.DirtyBytes = rules.CacheBytes / 2
+	}
 	running := &running{fillings: fillings, done: make(chan struct{})}
 	running.group = &Group{
 		Store: m.Store, Source: m.Source, Rules: rules, Partitions: m.Partitions, Fillings: fillings,

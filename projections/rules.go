@@ -48,14 +48,14 @@ type Rules struct {
 	// a later event of the log settles it. Optional.
 	Settled func(view, note string) bool
 
-	DirtyBytes int // a partition that is behind commits when it holds about this much; 0: 1 MiB
+	DirtyBytes int // a partition that is behind commits when it holds about this much; 0: 2 MiB
 	CacheBytes int // a partition forgets documents beyond this much; 0: 4 MiB
 	Slice      int // documents rescored by one commit; 0: 2,000
 }
 
 func (r Rules) withDefaults() Rules {
 	if r.DirtyBytes == 0 {
-		r.DirtyBytes = 1 << 20
+		r.DirtyBytes = 2 << 20
 	}
 	if r.CacheBytes == 0 {
 		r.CacheBytes = 4 << 20

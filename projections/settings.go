@@ -5,7 +5,7 @@ import "time"
 // Settings bound a group in memory and time. The zero value is good for serving.
 type Settings struct {
 	FeedBytes     int           // of the log waiting for partitions or being applied; 0: 64 MiB
-	MessageBytes  int           // after which a message is full; 0: 1 MiB
+	MessageBytes  int           // after which a message is full; 0: 256 KiB
 	AdvanceEvery  time.Duration // how often idle checkpoints follow the log; 0: 50 ms
 	CommitEvery   time.Duration // a partition that is behind commits after this; 0: 250 ms; negative: only when it holds enough
 	CommitTimeout time.Duration // for one batch; 0: 30 s
@@ -20,7 +20,7 @@ func (s Settings) withDefaults() Settings {
 		s.FeedBytes = 64 << 20
 	}
 	if s.MessageBytes == 0 {
-		s.MessageBytes = 1 << 20
+		s.MessageBytes = 256 << 10
 	}
 	def := func(d *time.Duration, otherwise time.Duration) {
 		if *d == 0 {
