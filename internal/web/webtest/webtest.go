@@ -26,6 +26,7 @@ type Document struct {
 
 	mu       sync.Mutex
 	compiler *jsonschema.Compiler
+	compiled map[string]*jsonschema.Schema // by pointer
 }
 
 type operation struct {
@@ -48,7 +49,7 @@ func Parse(document []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.compiler = jsonschema.NewCompiler()
+	d.compiler, d.compiled = jsonschema.NewCompiler(), map[string]*jsonschema.Schema{}
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	d.compiler.AssertFormat()
 	return &d, d.compiler.AddResource(location, tree)
@@ -151,9 +152,7 @@ func (d *Document) body(pointer, contentType string, body []byte) error {
 }
 
 func (d *Document) validate(pointer string, body []byte) error {
-	d.mu.Lock()
-	schema, err := d.compiler.Compile(location + "#" + pointer)
-	d.mu.Unlock()
+	schema, err := d.schema(pointer)
 	if err != nil {
 		return err
 	}
@@ -165,6 +164,18 @@ func (d *Document) validate(pointer string, body []byte) error {
 		return fmt.Errorf("the body is not as promised: %w\n%.500s", err, body)
 	}
 	return nil
+}
+
+func (d *Document) schema(pointer string) (schema *jsonschema.Schema, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if schema = d.compiled[pointer]; schema != nil {
+		return schema, nil
+	}
+	if schema, err = d.compiler.Compile(location + "#" + pointer); err == nil {
+		d.compiled[pointer] = schema
+	}
+	return schema, err
 }
 
 // operation finds what the document says of a request. A path that is written
