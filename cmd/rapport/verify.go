@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/readapi"
 )
 
@@ -89,19 +90,6 @@ func report(s streams, v readapi.Verification) error {
 	return nil
 }
 
-// comparison is what comparing read models with the log found.
-type comparison struct {
-	OK          bool     `json:"ok"`
-	Views       []string `json:"views"`
-	Position    uint64   `json:"position"`
-	Documents   int      `json:"documents"`
-	Differences []struct {
-		View, What, Name, Want, Got string
-		Partition                   int
-	} `json:"differences"`
-	More bool `json:"more"`
-}
-
 type verifyReadModelsCmd struct {
 	remote
 	View string `help:"Only this view." default:"all"`
@@ -109,7 +97,7 @@ type verifyReadModelsCmd struct {
 }
 
 func (c *verifyReadModelsCmd) Run(ctx context.Context, s streams) error {
-	var found comparison
+	var found readapi.ViewVerification
 	if err := c.client().Post(ctx, "/v1/projections/"+c.View+"/verify", struct{}{}, &found); err != nil {
 		return err
 	}
@@ -128,10 +116,29 @@ func (c *verifyReadModelsCmd) Run(ctx context.Context, s streams) error {
 	}
 	errs := []error{errDifference}
 	for _, d := range found.Differences {
-		errs = append(errs, fmt.Errorf("%s, partition %d, %s %s: the log says %s, the read model %s", d.View, d.Partition, d.What, d.Name, d.Want, d.Got))
+		errs = append(errs, different(d))
 	}
 	if found.More {
 		errs = append(errs, errors.New("and more"))
 	}
 	return errors.Join(errs...)
+}
+
+// different says in words what differs.
+func different(d readapi.Difference) error {
+	where := fmt.Sprintf("%s, partition %d, %s", d.View, d.Partition, d.What)
+	if d.Name != "" {
+		where += " " + d.Name
+	}
+	if d.Customer != uuid.Nil {
+		where += " of customer " + d.Customer.String()
+	}
+	return fmt.Errorf("%s: the log says %s, the read model %s", where, orNothing(d.Want), orNothing(d.Got))
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
 }
