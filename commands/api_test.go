@@ -32,15 +32,23 @@ type server struct {
 
 func serve(t testing.TB, calendar string) *server {
 	t.Helper()
-	s := &server{log: new(memlog.Log), clock: new(clock)}
-	s.writer = writer(s.log, s.clock)
+	log := new(memlog.Log)
+	s := serveLog(t, log, calendar)
+	s.log = log
+	return s
+}
+
+func serveLog(t testing.TB, log commands.Log, calendar string) *server {
+	t.Helper()
+	s := &server{clock: new(clock)}
+	s.writer = writer(log, s.clock)
 	_, position, err := s.writer.EnsureDeployment(t.Context(), commands.Deployment{Calendar: calendar, Zone: "Europe/Berlin"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.writer.World.Follow(ctx, s.log, eventschema.Events) }()
+	go func() { ended <- s.writer.World.Follow(ctx, log, eventschema.Events) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/commands"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/internal/memlog"
 )
 
 func (s *server) bulk(t testing.TB, body string, headers ...string) []commands.LineAnswer {
@@ -182,8 +183,12 @@ func TestABulkRequestThatBreaksOffEnds(t *testing.T) {
 	}
 }
 
-func BenchmarkBulk(b *testing.B) {
-	s := serve(b, deployment.Wall)
+func BenchmarkBulk(b *testing.B) { benchmarkBulk(b, new(memlog.Log)) }
+
+func BenchmarkBulkThroughTheNode(b *testing.B) { benchmarkBulk(b, node(b)) }
+
+func benchmarkBulk(b *testing.B, log commands.Log) {
+	s := serveLog(b, log, deployment.Wall)
 	real := httptest.NewServer(s.handler)
 	defer real.Close()
 	var body bytes.Buffer

@@ -26,9 +26,12 @@ func holderOf(err error) string {
 }
 
 func TestFiftyRegistrationsOfOneExternalIDMakeOneCustomer(t *testing.T) {
-	var log memlog.Log
+	registerFifty(t, new(memlog.Log))
+}
+
+func registerFifty(t *testing.T, log commands.Log) {
 	c := new(clock)
-	processes := []*commands.Writer{writer(&log, c), writer(&log, c)}
+	processes := []*commands.Writer{writer(log, c), writer(log, c)}
 	const n = 50
 	ids, errs := make([]uuid.UUID, n), make([]error, n)
 	var wg sync.WaitGroup
@@ -54,7 +57,7 @@ func TestFiftyRegistrationsOfOneExternalIDMakeOneCustomer(t *testing.T) {
 		if err == nil {
 			want = 2
 		}
-		if got := count(t, &log, customer.Stream(ids[i])); got != want {
+		if got := count(t, log, customer.Stream(ids[i])); got != want {
 			t.Errorf("customer %d has %d events, want %d", i, got, want)
 		}
 	}
