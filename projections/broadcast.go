@@ -54,13 +54,18 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 		f.note(notes)
 		return nil
 	}
+	if f.at.Cursor == "" && (f.rescore || p.complete && len(p.rows) <= p.rules.Slice) {
+		f.world, f.rescore = next, true // with the next commit, once for all such events
+		f.note(notes)
+		return nil
+	}
 	customers, err := p.customers(ctx, f)
 	if err != nil {
 		return err
 	}
 	if f.at.Cursor == "" {
 		if len(customers) <= p.rules.Slice {
-			f.world, f.rescore = next, true // with the next commit
+			f.world, f.rescore = next, true
 			f.note(notes)
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -81,6 +82,7 @@ type Feed struct {
 	idle    chan struct{} // some lane may have to be advanced
 	nudged  chan struct{} // somebody waits
 	started bool
+	rewound atomic.Bool // ended to begin anew
 }
 
 func newFeed(source Source, rules Rules, owner laneOwner, lanes int, s Settings) *Feed {

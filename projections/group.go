@@ -65,8 +65,9 @@ func (g *Group) init() {
 }
 
 // Run applies the log until ctx ends, then lets what is under way finish,
-// commits what is in memory, and returns nil. It returns an error only if it could not start.
-// A group runs once.
+// commits what is in memory, and returns nil. It returns an error if it could not
+// start, and after an outage of the store in which most partitions failed: a new
+// group is the quickest way back. A group runs once.
 func (g *Group) Run(ctx context.Context) error {
 	g.init()
 	// What is under way when ctx ends is to be finished: it has a deadline of its own.
@@ -99,7 +100,7 @@ func (g *Group) Run(ctx context.Context) error {
 
 	select {
 	case <-ctx.Done():
-	case <-g.feed.stop.Done(): // the router failed
+	case <-g.feed.stop.Done(): // the router failed, or begin anew
 	}
 	stuck := time.AfterFunc(g.Settings.DrainTimeout, giveUp)
 	defer stuck.Stop()
@@ -112,8 +113,15 @@ func (g *Group) Run(ctx context.Context) error {
 	err = running.Wait()
 	g.feed.running.Wait()
 	g.flush(work)
+	if err == nil && g.feed.rewound.Load() && ctx.Err() == nil {
+		return errRewind
+	}
 	return err
 }
+
+// errRewind says that a group ended because most of its partitions had failed,
+// and that the store answers again: beginning anew is the quickest way back.
+var errRewind = errors.New("projections: most partitions failed and begin anew together")
 
 // flush commits what partitions hold that were behind.
 func (g *Group) flush(ctx context.Context) {

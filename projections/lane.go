@@ -202,6 +202,10 @@ func (f *Feed) recover(l *lane, err error) error {
 		if f.found(l, at); fenced && !still.look(at, f.head(), f.standby) {
 			continue
 		}
+		if f.manyLost() {
+			f.rewind()
+			return errStopped
+		}
 		err = f.catchUp(l, at)
 		switch {
 		case err == nil:
@@ -214,6 +218,27 @@ func (f *Feed) recover(l *lane, err error) error {
 		}
 		f.failed(l, err, attempt)
 	}
+}
+
+// manyLost says whether so many lanes have failed, as after an outage of the
+// store, that reading on together is cheaper than each for itself.
+func (f *Feed) manyLost() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lost := 0
+	for _, l := range f.lanes {
+		var poisoned *Poison
+		if !l.attached && l.err != nil && !errors.Is(l.err, ErrFenced) && !errors.As(l.err, &poisoned) && f.end > l.position {
+			lost++
+		}
+	}
+	return lost >= 4 && 4*lost >= len(f.lanes)
+}
+
+// rewind ends the feed, to begin anew from all checkpoints.
+func (f *Feed) rewind() {
+	f.rewound.Store(true)
+	f.stopNow()
 }
 
 // standstill tells whether somebody else has stopped moving a checkpoint.

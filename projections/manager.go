@@ -204,8 +204,9 @@ func (m *Manager) keep(ctx context.Context, r **running, fillings []Filling, s S
 		alive := true
 		select {
 		case <-old.done:
-			alive = false
-			m.noteError(old.err)
+			if alive = false; !errors.Is(old.err, errRewind) {
+				m.noteError(old.err)
+			}
 		default:
 		}
 		if alive && slices.EqualFunc(old.fillings, fillings, func(a, b Filling) bool { return a.Generation() == b.Generation() }) {
@@ -235,8 +236,10 @@ func (m *Manager) keep(ctx context.Context, r **running, fillings []Filling, s S
 	}
 	ctx, running.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
-		defer close(running.done)
 		running.err = running.group.Run(ctx)
+		if close(running.done); errors.Is(running.err, errRewind) {
+			signal(m.kick)
+		}
 	}()
 	go m.kickWhenThere(ctx, running.group)
 	m.mu.Lock()

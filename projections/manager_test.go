@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rapport-crm/rapport/domain/operations"
+	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/partitiontest"
 	"github.com/rapport-crm/rapport/projections"
 )
@@ -362,5 +364,85 @@ func TestRebuildInTwoProcesses(t *testing.T) {
 		s.rebuilt(b, id)
 		s.caughtUp(b)
 		s.check(2)
+	})
+}
+
+// outage is a store that is away.
+type outage struct {
+	projections.Store
+	away atomic.Bool
+}
+
+var errAway = errors.New("connection refused")
+
+func (o *outage) Commit(ctx context.Context, n int, changes []projections.Change) error {
+	if o.away.Load() {
+		return errAway
+	}
+	return o.Store.Commit(ctx, n, changes)
+}
+
+func (o *outage) Open(ctx context.Context, n int, gs []projections.Generation) ([]projections.Saved, error) {
+	if o.away.Load() {
+		return nil, errAway
+	}
+	return o.Store.Open(ctx, n, gs)
+}
+
+func (o *outage) Advance(ctx context.Context, gs []projections.Generation, partitions map[int][2]projections.Checkpoint) ([]int, error) {
+	if o.away.Load() {
+		return nil, errAway
+	}
+	return o.Store.Advance(ctx, gs, partitions)
+}
+
+func (o *outage) Catalogue(ctx context.Context) (projections.Catalogue, error) {
+	if o.away.Load() {
+		return projections.Catalogue{}, errAway
+	}
+	return o.Store.Catalogue(ctx)
+}
+
+// counting counts how often the log is followed.
+type counting struct {
+	source
+	follows *atomic.Int64
+}
+
+func (c counting) Follow(ctx context.Context, after uint64, prefixes []string, deliver func(eventschema.Page) error) error {
+	c.follows.Add(1)
+	return c.source.Follow(ctx, after, prefixes, deliver)
+}
+
+// An outage of the store is survived, and afterwards the log is read once for
+// all partitions, not once for each.
+func TestOutageOfTheStore(t *testing.T) {
+	bubble(t, func(t *testing.T, s *shop) {
+		s.registerAll()
+		store := &outage{Store: s.store}
+		m := s.manager(store)
+		var follows atomic.Int64
+		m.Source = counting{source{s.log}, &follows}
+		defer s.manage(m)()
+		s.caughtUp(m)
+		store.away.Store(true)
+		for i := range 200 {
+			s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if m.Status().Error == "" {
+			t.Error("the status does not say that the store is away")
+		}
+		follows.Store(0)
+		store.away.Store(false)
+		s.caughtUp(m)
+		s.check(1)
+		if n := follows.Load(); n > 2 {
+			t.Errorf("the log was followed %d times", n)
+		}
+		time.Sleep(5 * time.Second)
+		if st := m.Status(); st.Error != "" {
+			t.Errorf("the status still says %q", st.Error)
+		}
 	})
 }
