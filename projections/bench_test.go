@@ -127,6 +127,47 @@ func BenchmarkGroup(b *testing.B) {
 	b.ReportMetric(float64(n)/(cpu()-begun).Seconds(), "events/cpu-s")
 }
 
+// BenchmarkLive measures how long it takes from an append until all partitions
+// have committed it: one message through feed and router, one commit, and the
+// idle partitions advanced together.
+func BenchmarkLive(b *testing.B) {
+	w, raws := orders(b, 2000, 100_000)
+	log := new(memlog.Log)
+	add := func(raw eventschema.Raw) uint64 {
+		position, err := log.Append(b.Context(), raw.Stream, int64(raw.Revision)-1, []eventschema.Raw{raw})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return position
+	}
+	next := 4000 // the orders
+	for _, raw := range raws[:next] {
+		add(raw)
+	}
+	g := &projections.Group{
+		Store: memstore.New(), Source: source{log}, Partitions: 64, Fillings: served(),
+		Rules: projections.Rules{Schema: eventschema.Events, Keys: partitiontest.Keyring, KeySource: w},
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx) }()
+	begun := cpu()
+	for b.Loop() {
+		if next == len(raws) {
+			b.Fatal("more events needed")
+		}
+		if err := g.WaitCaughtUp(ctx, add(raws[next])); err != nil {
+			b.Fatal(err)
+		}
+		next++
+	}
+	b.ReportMetric(float64((cpu()-begun).Microseconds())/float64(b.N), "cpu-µs/op")
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
+
 // BenchmarkCodec measures the ways to write and read a document of 20 orders.
 func BenchmarkCodec(b *testing.B) {
 	var d rfm.Document

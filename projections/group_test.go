@@ -132,6 +132,12 @@ func bubble(t *testing.T, test func(*testing.T, *shop)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newShop(t)) })
 }
 
+// elapse lets time go by on the bubble's clock, and what then happens happen.
+func elapse(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // What is in the log before and after the start is in the store, and idle
 // partitions say so too.
 func TestGroupFollows(t *testing.T) {
@@ -170,8 +176,7 @@ func TestIdleLanesFollow(t *testing.T) {
 		if at[1].Position != p || time.Since(begun) != 0 {
 			t.Errorf("the event's partition is at %d after %v, not at once at %d", at[1].Position, time.Since(begun), p)
 		}
-		time.Sleep(50 * time.Millisecond) // on the bubble's clock
-		synctest.Wait()
+		elapse(50 * time.Millisecond)
 		if got := g.Status().Position; got != p {
 			t.Errorf("idle partitions are at %d, not at %d", got, p)
 		}
@@ -215,8 +220,7 @@ func TestSlowLane(t *testing.T) {
 			last = s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
 		}
 		synctest.Wait()
-		time.Sleep(time.Second)
-		synctest.Wait()
+		elapse(time.Second)
 		for _, l := range g.Status().Lanes {
 			if (l.Position == last) == (l.Partition == 2) {
 				t.Errorf("lane %d is at %d of %d", l.Partition, l.Position, last)
@@ -241,8 +245,7 @@ func TestFailingLaneHeals(t *testing.T) {
 		for i := range 50 {
 			p = s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		elapse(time.Minute)
 		for _, l := range g.Status().Lanes {
 			if l.Partition == 1 {
 				if l.State != projections.LaneFailing || l.Attempts < 4 || l.Error == "" {
@@ -284,8 +287,7 @@ func TestPoison(t *testing.T) {
 		for n := range lanes {
 			last = s.append(s.write.Order(inLane(n), "after", 1, today))
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		elapse(time.Minute)
 		for _, l := range g.Status().Lanes {
 			if l.Partition != 3 {
 				if l.Position != last {
@@ -319,8 +321,7 @@ func TestUnknownTypes(t *testing.T) {
 		later := s.write.Close(today)
 		later.Type, later.Stream, later.Revision = "calendar.week_closed.v1", "calendar-weeks", 0
 		s.append(later)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		elapse(time.Second)
 		for _, l := range g.Status().Lanes {
 			if l.State != projections.LanePoison {
 				t.Errorf("lane %d passed an unknown event that holds for all: %+v", l.Partition, l)
@@ -339,7 +340,7 @@ func TestStandby(t *testing.T) {
 		defer stopB()
 		for i := range 200 {
 			s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
-			time.Sleep(20 * time.Millisecond)
+			elapse(20 * time.Millisecond)
 		}
 		s.wait(a, s.log.Head())
 		s.wait(b, s.log.Head())
@@ -362,5 +363,51 @@ func TestStandby(t *testing.T) {
 		if n := working(b); n != lanes {
 			t.Errorf("the one that is left projects %d of %d", n, lanes)
 		}
+	})
+}
+
+// What waits for a slow lane is bounded: the others wait too, and nobody forever.
+func TestBudget(t *testing.T) {
+	bubble(t, func(t *testing.T, s *shop) {
+		s.registerAll()
+		slow := &gate{Store: s.store, lane: 2, blocked: make(chan struct{})}
+		g := s.group(slow)
+		g.Settings.FeedBytes = 3000 // some events
+		defer s.start(g)()
+		var last uint64
+		for i := range 100 {
+			last = s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
+			synctest.Wait()
+		}
+		elapse(time.Second)
+		for _, l := range g.Status().Lanes {
+			if l.Position == last {
+				t.Errorf("lane %d went on past the budget", l.Partition)
+			}
+		}
+		close(slow.blocked)
+		s.wait(g, last)
+		s.check(1)
+	})
+}
+
+// Any number of groups may start and stop, at any time.
+func TestStartAndStop(t *testing.T) {
+	bubble(t, func(t *testing.T, s *shop) {
+		s.registerAll()
+		for i := range 60 {
+			g := s.group(s.store)
+			stop := s.start(g)
+			s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
+			if i%3 == 0 {
+				synctest.Wait()
+			}
+			elapse(time.Duration(i) * time.Millisecond)
+			stop()
+		}
+		g := s.group(s.store)
+		defer s.start(g)()
+		s.wait(g, s.log.Head())
+		s.check(1)
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,7 +66,7 @@ func (s *shop) rebuilt(m *projections.Manager, id string) {
 		if st.State == projections.RebuildDone {
 			return
 		}
-		time.Sleep(100 * time.Millisecond) // on the bubble's clock
+		elapse(100 * time.Millisecond)
 	}
 	s.t.Fatalf("the rebuild does not end: %+v", m.Status())
 }
@@ -142,7 +141,7 @@ func rebuild(t *testing.T, s *shop, view string) {
 				t.Fatalf("what serves is at %d in partition %d, and %d was there before", c.Position, n, p)
 			}
 		}
-		time.Sleep(20 * time.Millisecond)
+		elapse(20 * time.Millisecond)
 	}
 	s.rebuilt(m, id)
 	if switched.IsZero() {
@@ -157,8 +156,7 @@ func rebuild(t *testing.T, s *shop, view string) {
 	if retired := s.catalogue().Views["spend"].Retired; time.Since(switched) < 10*time.Second && len(retired) != 1 {
 		t.Errorf("retired %v right after the switch", retired)
 	}
-	time.Sleep(12 * time.Second)
-	synctest.Wait()
+	elapse(12 * time.Second)
 	if slot := s.catalogue().Views["spend"]; slot.Serving != 2 || slot.Building != 0 || len(slot.Retired) != 0 {
 		t.Errorf("at the end %+v", slot)
 	}
@@ -221,7 +219,7 @@ func TestRebuildSurvivesKills(t *testing.T) {
 			store := &dying{Store: s.store, left: 3 + n}
 			stop := s.manage(s.manager(store))
 			s.append(s.write.Order(inLane(n%lanes), fmt.Sprint("k", n), 1, today))
-			time.Sleep(3 * time.Second)
+			elapse(3 * time.Second)
 			stop()
 		}
 		m = s.manager(s.store)
@@ -260,7 +258,7 @@ func TestOtherLog(t *testing.T) {
 		m.LogID = "log-2"
 		defer shorter.manage(m)()
 		for s.catalogue().Views["spend"].Serving != 3 {
-			time.Sleep(time.Second)
+			elapse(time.Second)
 		}
 		shorter.caughtUp(m)
 		shorter.check(3)
@@ -280,7 +278,7 @@ func TestNewView(t *testing.T) {
 		m = s.manager(s.store)
 		defer s.manage(m)()
 		for s.catalogue().Views["keys"].Last == 0 {
-			time.Sleep(time.Second)
+			elapse(time.Second)
 		}
 		s.rebuilt(m, "keys@1")
 		s.append(s.write.Order(inLane(0), "a", 1, today))
@@ -318,7 +316,7 @@ func TestParking(t *testing.T) {
 		position := s.append(bad)
 		s.append(s.write.Order(inLane(2), "good", 1, today))
 		s.raws = append(s.raws[:len(s.raws)-2], s.raws[len(s.raws)-1])
-		time.Sleep(30 * time.Second)
+		elapse(30 * time.Second)
 		v := m.Status().Views[0]
 		if l := v.Partitions[2]; l.Poison == nil || l.Poison.EventID != bad.ID {
 			t.Errorf("the status does not name the event: %+v", l)
@@ -359,7 +357,7 @@ func TestRebuildInTwoProcesses(t *testing.T) {
 			if i == 250 {
 				stop()
 			}
-			time.Sleep(20 * time.Millisecond)
+			elapse(20 * time.Millisecond)
 		}
 		s.rebuilt(b, id)
 		s.caughtUp(b)
@@ -428,7 +426,7 @@ func TestOutageOfTheStore(t *testing.T) {
 		store.away.Store(true)
 		for i := range 200 {
 			s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), 1, today))
-			time.Sleep(100 * time.Millisecond)
+			elapse(100 * time.Millisecond)
 		}
 		if m.Status().Error == "" {
 			t.Error("the status does not say that the store is away")
@@ -440,7 +438,7 @@ func TestOutageOfTheStore(t *testing.T) {
 		if n := follows.Load(); n > 2 {
 			t.Errorf("the log was followed %d times", n)
 		}
-		time.Sleep(5 * time.Second)
+		elapse(5 * time.Second)
 		if st := m.Status(); st.Error != "" {
 			t.Errorf("the status still says %q", st.Error)
 		}
