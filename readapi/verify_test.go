@@ -109,6 +109,15 @@ func TestAnExportOfTheLogVerifiesOffline(t *testing.T) {
 	}
 }
 
+// An export from the head of the log is empty, and ends.
+func TestAnExportOfNothingEnds(t *testing.T) {
+	s := small(t)
+	file := s.get("/v1/log?after=" + itoa(s.position)).status(200).Body
+	if v, err := readapi.VerifyExport(file); err != nil || !v.OK || v.Events != 0 {
+		t.Fatalf("%+v %v", v, err)
+	}
+}
+
 func TestWhatIsNoExportIsSaidToBeNone(t *testing.T) {
 	for _, file := range []string{"", "\n", "{}\n", "null\n", strings.Repeat("x", 1000)} {
 		if v, err := readapi.VerifyExport(strings.NewReader(file)); err != nil || v.OK || v.FirstBad == nil {

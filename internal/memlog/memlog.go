@@ -112,6 +112,7 @@ func (l *Log) wake() {
 // Follow implements commands.Log.
 func (l *Log) Follow(ctx context.Context, after uint64, prefixes []string, deliver func(eventschema.Page) error) error {
 	next := -1 // index in all of the next event to consider
+	begun := false // that nothing is there yet is said once
 	for {
 		l.mu.Lock()
 		if next < 0 {
@@ -137,7 +138,7 @@ func (l *Log) Follow(ctx context.Context, after uint64, prefixes []string, deliv
 		page.Live = next == len(l.all)
 		l.mu.Unlock()
 
-		if considered == 0 {
+		if considered == 0 && begun {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -147,6 +148,10 @@ func (l *Log) Follow(ctx context.Context, after uint64, prefixes []string, deliv
 		}
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		begun = true
+		if considered == 0 {
+			page.End = after
 		}
 		if err := deliver(page); err != nil {
 			return err
