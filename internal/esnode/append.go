@@ -2,14 +2,12 @@ package esnode
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"math"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	api "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
-	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -28,8 +26,9 @@ type streams struct {
 // message per event.
 func (s *streams) Append(stream api.Streams_AppendServer) error {
 	var p proposal
+	var m appendMessage
 	for {
-		req, err := stream.Recv()
+		err := stream.RecvMsg(&m)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -39,7 +38,7 @@ func (s *streams) Append(stream api.Streams_AppendServer) error {
 		// After an error the rest is read all the same: a client that is
 		// cut off while it sends never sees why.
 		if p.err == nil {
-			p.err = p.add(req, stream.SetTrailer)
+			p.err = p.add(&m, stream.SetTrailer)
 		}
 	}
 	if p.err == nil && p.stream == "" {
@@ -69,89 +68,53 @@ type proposal struct {
 }
 
 // add takes in one message.
-func (p *proposal) add(req *api.AppendReq, setTrailer func(metadata.MD)) (err error) {
-	switch content := req.Content.(type) {
-	case *api.AppendReq_Options_:
-		if p.stream != "" {
-			return status.Error(codes.InvalidArgument, "the request has options twice")
-		}
-		o := content.Options
-		p.stream = string(o.GetStreamIdentifier().GetStreamName())
-		p.expected, err = expectation(o.GetExpectedStreamRevision())
-		return err
-	case *api.AppendReq_ProposedMessage_:
-		if p.stream == "" {
-			return status.Error(codes.InvalidArgument, "the request does not begin with options")
-		}
-		e, err := proposed(content.ProposedMessage, setTrailer)
-		if err != nil {
-			return err
-		}
+func (p *proposal) add(m *appendMessage, setTrailer func(metadata.MD)) error {
+	switch e := m.event; {
+	case m.err != nil:
+		return m.err
+	case m.options != nil && p.stream != "":
+		return status.Error(codes.InvalidArgument, "the request has options twice")
+	case m.options != nil && !m.options.valid:
+		return errExpectation
+	case m.options != nil:
+		p.stream, p.expected = m.options.stream, m.options.expected
+	case e == nil:
+		return status.Error(codes.InvalidArgument, "a message of the request is empty")
+	case p.stream == "":
+		return status.Error(codes.InvalidArgument, "the request does not begin with options that name a stream")
+	case !e.hasType:
+		return errMissingMetadata("type", setTrailer)
+	case !e.hasContentType:
+		return errMissingMetadata("content-type", setTrailer)
+	default:
 		if p.size += len(e.Data) + len(e.Metadata) + 2*len(e.Type); p.size > eventlog.MaxAppendSize {
 			p.events = nil
 			return errTooLarge(setTrailer)
 		}
-		p.events = append(p.events, e)
-		return nil
+		p.events = append(p.events, e.Proposed)
 	}
-	return status.Error(codes.InvalidArgument, "a message of the request is empty")
+	return nil
 }
 
-// proposed reads one event.
-func proposed(m *api.AppendReq_ProposedMessage, setTrailer func(metadata.MD)) (eventlog.Proposed, error) {
-	id, err := parseID(m.GetId())
-	if err != nil {
-		return eventlog.Proposed{}, err
-	}
-	kind, ok := m.Metadata["type"]
-	if !ok {
-		return eventlog.Proposed{}, errMissingMetadata("type", setTrailer)
-	}
-	content, ok := m.Metadata["content-type"]
-	if !ok {
-		return eventlog.Proposed{}, errMissingMetadata("content-type", setTrailer)
-	}
-	return eventlog.Proposed{ID: id, Type: kind, JSON: content == contentJSON, Data: m.Data, Metadata: m.CustomMetadata}, nil
-}
+var errExpectation = status.Error(codes.InvalidArgument, "the request has no expected revision, or an impossible one")
 
-// parseID reads an event id in either form.
-func parseID(id *shared.UUID) (uuid.UUID, error) {
-	switch v := id.GetValue().(type) {
-	case *shared.UUID_Structured_:
-		var out uuid.UUID
-		binary.BigEndian.PutUint64(out[:8], uint64(v.Structured.GetMostSignificantBits()))
-		binary.BigEndian.PutUint64(out[8:], uint64(v.Structured.GetLeastSignificantBits()))
-		return out, nil
-	case *shared.UUID_String_:
-		out, err := uuid.Parse(v.String_)
-		if err != nil {
-			return uuid.Nil, status.Error(codes.InvalidArgument, "an event's id is not a UUID")
-		}
-		return out, nil
-	}
-	return uuid.Nil, nil // refused by the log, as an empty id
-}
-
-// expectation reads the expected revision, which has a type of its own in every
-// request.
+// expectation reads the expected revision of a deletion.
 func expectation(v any) (eventlog.Expected, error) {
 	revision := uint64(math.MaxUint64)
 	switch e := v.(type) {
-	case *api.AppendReq_Options_Any, *api.DeleteReq_Options_Any, *api.TombstoneReq_Options_Any:
+	case *api.DeleteReq_Options_Any, *api.TombstoneReq_Options_Any:
 		return eventlog.Any, nil
-	case *api.AppendReq_Options_NoStream, *api.DeleteReq_Options_NoStream, *api.TombstoneReq_Options_NoStream:
+	case *api.DeleteReq_Options_NoStream, *api.TombstoneReq_Options_NoStream:
 		return eventlog.NoStream, nil
-	case *api.AppendReq_Options_StreamExists, *api.DeleteReq_Options_StreamExists, *api.TombstoneReq_Options_StreamExists:
+	case *api.DeleteReq_Options_StreamExists, *api.TombstoneReq_Options_StreamExists:
 		return eventlog.StreamExists, nil
-	case *api.AppendReq_Options_Revision:
-		revision = e.Revision
 	case *api.DeleteReq_Options_Revision:
 		revision = e.Revision
 	case *api.TombstoneReq_Options_Revision:
 		revision = e.Revision
 	}
 	if revision > math.MaxInt64 {
-		return 0, status.Error(codes.InvalidArgument, "the request has no expected revision, or an impossible one")
+		return 0, errExpectation
 	}
 	return eventlog.Expected(revision), nil
 }

@@ -280,6 +280,15 @@ func TestEventMustHaveAnID(t *testing.T) {
 	}
 }
 
+func TestEventIDMustBeAUUID(t *testing.T) {
+	s := connect(t)
+	m := eventMessage(uuid.New(), jsonEvent(), "{}")
+	m.GetProposedMessage().Id = &shared.UUID{Value: &shared.UUID_String_{String_: "nonsense"}}
+	if _, _, err := s.rawAppend(optionsMessage(name("a")), m); err == nil {
+		t.Error("accepted")
+	}
+}
+
 func TestEventMustHaveTypeAndContentType(t *testing.T) {
 	s := connect(t)
 	for _, missing := range []string{"type", "content-type"} {

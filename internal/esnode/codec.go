@@ -9,7 +9,8 @@ import (
 // frame is a message that is encoded already.
 type frame struct{ bytes []byte }
 
-// codec sends frames as they are and leaves all other messages to protobuf.
+// codec sends frames as they are, reads the messages of an append, and leaves
+// all else to protobuf.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2("proto")} }
@@ -20,4 +21,15 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 		return mem.BufferSlice{mem.SliceBuffer(f.bytes)}, nil
 	}
 	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal decodes a message.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if m, ok := v.(*appendMessage); ok {
+		// The bytes are a copy: the event keeps parts of it. The error is
+		// the handler's to answer: from here it would cut the client off.
+		m.err = m.decode(data.Materialize())
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }

@@ -99,6 +99,8 @@ func Open(o Options) (*Node, error) {
 		grpc.InitialWindowSize(1<<20),
 		grpc.InitialConnWindowSize(4<<20),
 		grpc.WaitForHandlers(true),
+		// Appends are many and short: goroutines that stay have grown stacks.
+		grpc.NumStreamWorkers(64),
 	)
 	api.RegisterStreamsServer(n.server, &streams{node: n})
 	serverfeatures.RegisterServerFeaturesServer(n.server, features{})
