@@ -111,7 +111,7 @@ func (l *Log) wake() {
 
 // Follow implements commands.Log.
 func (l *Log) Follow(ctx context.Context, after uint64, prefixes []string, deliver func(eventschema.Page) error) error {
-	next := -1 // index in all of the next event to consider
+	next := -1     // index in all of the next event to consider
 	begun := false // that nothing is there yet is said once
 	for {
 		l.mu.Lock()
