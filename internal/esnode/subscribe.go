@@ -31,6 +31,9 @@ func (r *reader) subscribeToAll() error {
 	var live bool
 	var considered, checkpoint uint64 // events since the last interval; position of the last checkpoint
 	for {
+		if err := r.goOn(); err != nil {
+			return err
+		}
 		more := r.log.Signal()
 		scanned := 0
 		last := uint64(0) // position of the last event considered
@@ -95,6 +98,9 @@ func (r *reader) subscribeToStream() error {
 		return err
 	}
 	for live := false; ; {
+		if err := r.goOn(); err != nil {
+			return err
+		}
 		more := watch.Signal()
 		if s, err = r.log.Stream(r.stream); err != nil {
 			return err
@@ -134,6 +140,16 @@ func (r *reader) subscribeToStream() error {
 func (r *reader) confirm() error {
 	return r.client.Send(&api.ReadResp{Content: &api.ReadResp_Confirmation{
 		Confirmation: &api.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()}}})
+}
+
+// goOn says whether there is still somebody to read for, and to read from.
+func (r *reader) goOn() error {
+	select {
+	case <-r.down:
+		return errShutdown
+	default:
+		return r.client.Context().Err()
+	}
 }
 
 // wait waits for a sign that there is more.
