@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -70,7 +71,7 @@ func define[S domain.State[S, E], E any, C domain.Command[S, E], P body[C]](
 		if err := web.Decode(body, &c); err != nil {
 			return Result{}, err
 		}
-		P(&c).SetSubject(a.Writer.World.Subject(of))
+		P(&c).SetSubject(a.subject(r, of))
 		for _, f := range complete {
 			f(a, &r, &c)
 		}
@@ -78,6 +79,18 @@ func define[S domain.State[S, E], E any, C domain.Command[S, E], P body[C]](
 	}
 	return d
 }
+
+// subject is what the world tells a command. An import brings the facts of a
+// past that a manual calendar has yet to live through: to it nothing is future.
+func (a *API) subject(r Request, of uuid.UUID) domain.Subject {
+	s := a.Writer.World.Subject(of)
+	if r.Actor.Kind == actorImport && !s.Wall {
+		s.Latest = time.Time{}
+	}
+	return s
+}
+
+const actorImport = "import"
 
 // creates marks a command whose change makes something new.
 func (d Definition) creates() Definition {

@@ -54,7 +54,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	return server.serve(ctx, s, func(ctx context.Context, address string) error {
-		api := &client.Client{Server: address, Actor: "demo"}
+		api := &client.Client{Server: address, Actor: "import:demo"}
 		shown, err := c.load(ctx, api, s)
 		if err != nil {
 			return err

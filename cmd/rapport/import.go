@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/client"
 	"github.com/rapport-crm/rapport/internal/importer"
 	"github.com/rapport-crm/rapport/internal/orderfile"
 )
@@ -18,7 +19,7 @@ type importCmd struct {
 }
 
 type importOrdersCmd struct {
-	remote
+	Server   string        `help:"Address of the server." default:"http://127.0.0.1:8080" env:"RAPPORT_SERVER"`
 	File     string        `arg:"" help:"CSV file with a header line, plain or gzipped." type:"existingfile"`
 	Source   string        `help:"System whose ids the customers carry." required:""`
 	Currency string        `help:"ISO 4217 currency of the amounts." required:""`
@@ -41,7 +42,7 @@ func (c *importOrdersCmd) Run(ctx context.Context, s streams) (err error) {
 		return usage("--currency: %q is not an ISO 4217 currency such as USD", c.Currency)
 	}
 	imp := importer.Orders{
-		Client: c.client(),
+		Client: &client.Client{Server: c.Server, Actor: "import:" + c.Source},
 		Path:   c.File,
 		Format: orderfile.Format{Columns: columns, Currency: c.Currency, Exponent: exponent, Zone: c.Timezone.Location},
 		Source: c.Source, From: c.From, Until: c.Until, DryRun: c.DryRun, Patience: c.Patience,

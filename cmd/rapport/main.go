@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // time zones, where the machine has none
 
 	"github.com/alecthomas/kong"
 	"github.com/rapport-crm/rapport/internal/client"

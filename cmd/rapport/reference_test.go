@@ -92,6 +92,26 @@ func TestSampleScoresEqualTheReference(t *testing.T) {
 	}
 }
 
+// A past is lived through in stages: import a part, close its last day, import
+// the next. The scores at the end are those of one import.
+func TestStagedImportScoresEqualTheReference(t *testing.T) {
+	file := shared(t, "cdnow_sample.csv.gz")
+	s := serve(t, t.TempDir(), "--calendar", "manual")
+	orders := []string{"import", "orders", file, "--source", "cdnow", "--currency", "USD", "--map", "customer=sample_id,date=date,amount=amount"}
+	s.must(append(orders, "--until", "1997-09-30")...)
+	s.must("calendar", "close", "1997-09-30")
+	got := readScores(t, s.must("rfm", "--source", "cdnow"), nil)
+	if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19970930.csv", "segment_11"), got); diff != "" {
+		t.Errorf("scores at 1997-09-30 (-reference +ours):\n%s", diff)
+	}
+	s.must(append(orders, "--from", "1997-10-01")...)
+	s.must("calendar", "close", "1998-06-30")
+	got = readScores(t, s.must("rfm", "--source", "cdnow"), nil)
+	if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19980630.csv", "segment_11"), got); diff != "" {
+		t.Errorf("scores at 1998-06-30 (-reference +ours):\n%s", diff)
+	}
+}
+
 // The orders of the R package rfm, by quantiles and by given thresholds, with
 // all three label tables: policies are published, the scores follow.
 func TestPolicyScoresEqualTheReference(t *testing.T) {

@@ -139,7 +139,7 @@ func TestTLSAndPassword(t *testing.T) {
 		"esdb://ann:secret@" + at + "?tlsVerifyCert=false": "",
 		"esdb://ann:guess@" + at + "?tlsCAFile=" + file:    "Unauthenticated",
 		"esdb://ann:secret@" + at:                          "certificate",
-		"esdb://ann:secret@" + at + "?tls=false":           "store_unavailable",
+		"esdb://ann:secret@" + at + "?tls=false":           "log_unavailable",
 	} {
 		if err := try(url); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", url, err, want)

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/commands"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,11 +15,9 @@ import (
 // What a Store answers beside the errors of commands.Log.
 var (
 	// ErrUnavailable says that the store could not be reached and that nothing was stored.
-	ErrUnavailable = &domain.Error{Kind: domain.Unavailable, Code: "store_unavailable",
-		Detail: "the event store cannot be reached at the moment; try again later"}
+	ErrUnavailable = commands.ErrUnavailable
 	// ErrTooLarge says that the events of one append are more than a store takes.
-	ErrTooLarge = &domain.Error{Kind: domain.TooLarge, Code: "append_too_large",
-		Detail: "the events of one change are too large to be stored together; send less at once"}
+	ErrTooLarge = commands.ErrTooLarge
 )
 
 // is reports whether err has a code of the library. Its own FromError does not

@@ -169,7 +169,7 @@ func TestAppendWhileTheStoreIsAway(t *testing.T) {
 			defer cancel()
 			_, err := store.Append(ctx, "s", 3, []eventschema.Raw{event(1)})
 			var refusal *domain.Error
-			if !errors.As(err, &refusal) || refusal.Kind != domain.Unavailable || refusal.Code != "store_unavailable" {
+			if !errors.As(err, &refusal) || refusal.Kind != domain.Unavailable || refusal.Code != "log_unavailable" {
 				t.Errorf("%v", err)
 			}
 			if errors.Is(err, commands.ErrUnknownOutcome) || ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
