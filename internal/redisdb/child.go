@@ -163,7 +163,9 @@ func (c *Child) ensure(ctx context.Context) error {
 	}
 }
 
-// adopt uses the server that is recorded, if it answers and is that one.
+// adopt uses the server that is recorded, if it answers and its folder is ours.
+// Only who starts a server writes the record, and may not live to complete it:
+// who the server is, the server knows.
 func (c *Child) adopt(ctx context.Context) (running, error) {
 	var rec running
 	text, err := os.ReadFile(filepath.Join(c.dir, recordFile))
@@ -173,16 +175,9 @@ func (c *Child) adopt(ctx context.Context) (running, error) {
 	if err := json.Unmarshal(text, &rec); err != nil {
 		return rec, fmt.Errorf("%s: %w", recordFile, err)
 	}
-	found, err := identify(ctx, rec.Socket)
+	found, err := c.identify(ctx, rec.Socket)
 	if err != nil {
 		return rec, err
-	}
-	if rec.RunID == "" { // whoever started it did not live to record it
-		if err := c.record(found); err != nil {
-			return rec, err
-		}
-	} else if found != rec {
-		return rec, fmt.Errorf("another server answers at %s", rec.Socket)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,7 +232,7 @@ func (c *Child) answering(ctx context.Context, socket string, gone <-chan struct
 	ask := time.NewTicker(5 * time.Millisecond)
 	defer ask.Stop()
 	for {
-		rec, err := identify(ctx, socket)
+		rec, err := c.identify(ctx, socket)
 		if err == nil {
 			return rec, nil
 		}
@@ -258,11 +253,16 @@ func (c *Child) record(rec running) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(c.dir, recordFile)
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+	f, err := os.CreateTemp(c.dir, recordFile+".")
+	if err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	return os.Rename(f.Name(), filepath.Join(c.dir, recordFile))
 }
 
 // socketPath is in the folder, or in a short temporary one if that is too deep.
@@ -383,10 +383,7 @@ func (c *Child) shutdown() error {
 // holdsLock says whether a process has the lock file of our folder open: a
 // process id alone may be somebody else's by now. It knows on Linux only.
 func (c *Child) holdsLock(pid int) bool {
-	want := filepath.Join(c.dir, lockFile)
-	if resolved, err := filepath.EvalSymlinks(want); err == nil {
-		want = resolved
-	}
+	want := resolved(filepath.Join(c.dir, lockFile))
 	fds := filepath.Join("/proc", strconv.Itoa(pid), "fd")
 	entries, err := os.ReadDir(fds)
 	if err != nil || pid <= 0 {
@@ -441,8 +438,9 @@ func socketClient(socket string) *redis.Client {
 	})
 }
 
-// identify asks the server at a socket who it is. It fails while it loads.
-func identify(ctx context.Context, socket string) (running, error) {
+// identify asks the server at a socket who it is. It fails while it loads, and
+// if its folder is not ours.
+func (c *Child) identify(ctx context.Context, socket string) (running, error) {
 	rec := running{Socket: socket}
 	if _, err := os.Stat(socket); err != nil {
 		return rec, err
@@ -456,9 +454,24 @@ func identify(ctx context.Context, socket string) (running, error) {
 	if err := client.Ping(ctx).Err(); err != nil {
 		return rec, err
 	}
+	settings, err := client.ConfigGet(ctx, "dir").Result()
+	if err != nil {
+		return rec, err
+	}
+	if dir := settings["dir"]; resolved(dir) != resolved(c.dir) {
+		return rec, fmt.Errorf("the server at %s keeps its data in %s", socket, dir)
+	}
 	rec.RunID = infoField(info, "run_id")
 	rec.PID, err = strconv.Atoi(infoField(info, "process_id"))
 	return rec, err
+}
+
+// resolved is a path without symbolic links, if it exists.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 func isLoading(err error) bool {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,7 +61,7 @@ func shortDir(t *testing.T) string {
 func openDir(t *testing.T, dir string) *DB {
 	t.Helper()
 	redistest.Program(t)
-	db, err := Open(t.Context(), Config{Dir: dir})
+	db, err := Open(t.Context(), Config{Dir: dir, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,19 +178,22 @@ func TestChildOfAKilledProcess(t *testing.T) {
 	}
 }
 
-// A process that is killed while it starts a server has recorded its socket only.
+// A process that is killed while it starts a server has recorded its socket only;
+// an older record names another process.
 func TestChildHalfRecorded(t *testing.T) {
 	dir := shortDir(t)
 	a := openDir(t, dir)
 	defer closed(t, a)
 	now := a.Child.state()
-	if err := a.Child.record(running{Socket: now.Socket}); err != nil {
-		t.Fatal(err)
-	}
-	b := openDir(t, dir)
-	defer closed(t, b)
-	if got := b.Child.state(); got != now {
-		t.Errorf("took over %+v, want %+v", got, now)
+	for _, rec := range []running{{Socket: now.Socket}, {Socket: now.Socket, PID: 1, RunID: "old"}} {
+		if err := a.Child.record(rec); err != nil {
+			t.Fatal(err)
+		}
+		b := openDir(t, dir)
+		if got := b.Child.state(); got != now {
+			t.Errorf("took over %+v, want %+v", got, now)
+		}
+		closed(t, b)
 	}
 }
 
