@@ -61,7 +61,8 @@ type Manager struct {
 	rebuild   *running
 	changed   chan struct{} // closed when a group or the catalogue is replaced
 	started   map[Generation]start
-	err       error // why the last look failed
+	err       error       // why the last look failed
+	last      GroupStatus // of the live group before the one that is starting
 }
 
 // running is a group and its end.
@@ -264,8 +265,12 @@ func (m *Manager) stop(r **running) {
 	}
 	old.stop()
 	<-old.done
+	status := old.group.Status()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r == &m.live && status.started {
+		m.last = status
+	}
 	*r = nil
 	m.replaced()
 }

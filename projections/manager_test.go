@@ -76,6 +76,9 @@ func TestManagerStarts(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
 		s.registerAll()
 		m := s.manager(s.store)
+		if m.Status().Error == "" {
+			t.Error("a manager that has not started looks as if it had")
+		}
 		stop := s.manage(m)
 		s.append(s.write.Order(inLane(1), "a", 5, today))
 		s.caughtUp(m)
@@ -131,6 +134,11 @@ func rebuild(t *testing.T, s *shop, view string) {
 	for i := 300; i < 500; i++ {
 		p := s.append(s.write.Order(inLane(i%lanes), fmt.Sprint("o", i), int64(i), today))
 		s.caughtUp(m)
+		for _, v := range m.Status().Views { // also while one group takes the place of another
+			if v.Position < p {
+				t.Fatalf("the status of %s went back to %d", v.View, v.Position)
+			}
+		}
 		serving := s.catalogue().Views["spend"].Serving
 		if serving == 2 && switched.IsZero() {
 			switched = time.Now()

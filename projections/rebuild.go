@@ -108,7 +108,7 @@ func (m *Manager) progress(cat Catalogue, id string, gs []Generation) RebuildSta
 	var done, total float64
 	for _, g := range gs {
 		if cat.Views[g.View].Building != g.Number {
-			if at := position(live); at.Head > 0 {
+			if at := m.position(live); at.Head > 0 {
 				done, total = done+float64(at.Head), total+float64(at.Head)
 			}
 			continue
@@ -121,7 +121,7 @@ func (m *Manager) progress(cat Catalogue, id string, gs []Generation) RebuildSta
 			s.State = state
 		}
 		if !in.fills(g) { // about to begin, or another process does it
-			total += float64(position(live).Head)
+			total += float64(m.position(live).Head)
 			continue
 		}
 		at := position(in)
@@ -132,7 +132,7 @@ func (m *Manager) progress(cat Catalogue, id string, gs []Generation) RebuildSta
 				s.Stuck = append(s.Stuck, l)
 			}
 		}
-		done, total = done+sum/float64(max(len(at.Lanes), 1)), total+float64(max(at.Head, position(live).Head))
+		done, total = done+sum/float64(max(len(at.Lanes), 1)), total+float64(max(at.Head, m.position(live).Head))
 	}
 	s.Done, s.Total = uint64(done/float64(len(gs))), uint64(total/float64(len(gs)))
 	m.mu.Lock()
@@ -160,6 +160,17 @@ func (m *Manager) progress(cat Catalogue, id string, gs []Generation) RebuildSta
 // fills says whether a group is filling a generation.
 func (r *running) fills(g Generation) bool {
 	return r != nil && slices.ContainsFunc(r.fillings, func(f Filling) bool { return f.Generation() == g })
+}
+
+// position returns how the live group is; while one takes the place of another,
+// how that was.
+func (m *Manager) position(live *running) GroupStatus {
+	if at := position(live); at.started {
+		return at
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
 }
 
 func position(r *running) GroupStatus {
@@ -199,11 +210,14 @@ func (m *Manager) Status() Status {
 		s.Error = m.err.Error()
 	}
 	m.mu.Unlock()
+	if s.Error == "" && !m.position(live).started {
+		s.Error = "the projections are starting"
+	}
 	s.Parked = m.parked.list()
 	for _, v := range m.Views {
 		slot := cat.Views[v.String()]
 		vs := ViewStatus{View: v.String(), Generation: slot.Serving}
-		at := position(live)
+		at := m.position(live)
 		if slot.Serving == 0 && rebuild.fills(Generation{v.String(), slot.Building}) {
 			at = position(rebuild)
 		}

@@ -35,6 +35,8 @@ type GroupStatus struct {
 	Head       uint64 // the log is known up to here
 	LagSeconds float64
 	Lanes      []LaneStatus
+
+	started bool // the checkpoints were read
 }
 
 // Status tells how the group is, without asking anybody.
@@ -42,7 +44,7 @@ func (g *Group) Status() GroupStatus {
 	g.init()
 	g.feed.mu.Lock()
 	defer g.feed.mu.Unlock()
-	s := GroupStatus{Head: max(g.feed.end, g.feed.known), Lanes: make([]LaneStatus, len(g.feed.lanes))}
+	s := GroupStatus{started: g.feed.started, Head: max(g.feed.end, g.feed.known), Lanes: make([]LaneStatus, len(g.feed.lanes))}
 	for i, l := range g.feed.lanes {
 		s.Lanes[i] = l.status()
 		if i == 0 || l.committed < s.Position {
