@@ -55,6 +55,11 @@ type Options struct {
 	// Reserve is how much room on the disk writes leave free. 0: 128 MiB;
 	// negative: all of it may be used.
 	Reserve int64
+	// MemTableSize and CacheSize bound the memory of the storage engine: what it
+	// gathers before it writes a table (up to four of this size may exist), and
+	// what it keeps of the tables it has read. 0: 32 and 64 MiB.
+	MemTableSize uint64
+	CacheSize    int64
 }
 
 // Node is an EventStoreDB node. It is safe for concurrent use.
@@ -81,7 +86,7 @@ func Open(o Options) (*Node, error) {
 	}
 	var err error
 	n.log, err = eventlog.Open(eventlog.Options{Dir: o.Dir, FS: o.FS, Logger: o.Logger, Now: o.Now,
-		CompactAfter: o.CompactAfter, Reserve: o.Reserve,
+		CompactAfter: o.CompactAfter, Reserve: o.Reserve, MemTableSize: o.MemTableSize, CacheSize: o.CacheSize,
 		OnFailure: func(error) {
 			n.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 		},
