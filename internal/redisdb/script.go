@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,7 +38,8 @@ end
 return 1
 `)
 
-// readScript runs commands that read, in one moment, and answers what they do.
+// readScript runs commands that read, in one moment, and answers what they do: on
+// a cluster, see transaction.
 // ARGV: commands as in commitScript.
 var readScript = newScript(false, `
 local out = {}
@@ -180,8 +182,11 @@ func (p *program) call(s script) call {
 }
 
 // snapshots runs programs that read, each in one moment, in one round trip. The
-// answers are those of the commands.
+// answers are those of the commands. On a single server all are of one moment.
 func snapshots(ctx context.Context, client redis.UniversalClient, programs []program) ([][]any, error) {
+	if _, cluster := client.(*redis.ClusterClient); !cluster {
+		return transaction(ctx, client, programs)
+	}
 	calls := make([]call, len(programs))
 	for i := range programs {
 		calls[i] = programs[i].call(readScript)
@@ -194,6 +199,37 @@ func snapshots(ctx context.Context, client redis.UniversalClient, programs []pro
 			return nil, fmt.Errorf("redis: %w", err)
 		}
 		answers[i] = v
+	}
+	return answers, nil
+}
+
+// transaction runs programs that read in one transaction. That is cheaper than
+// scripts, by much in miniredis, but a cluster has none over several partitions.
+func transaction(ctx context.Context, client redis.UniversalClient, programs []program) ([][]any, error) {
+	cmds := make([][]*redis.Cmd, len(programs))
+	_, err := client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, p := range programs {
+			for args := p.args; len(args) > 0; {
+				n := args[2].(int)
+				command := append([]any{args[0], p.keys[args[1].(int)-1]}, args[3:3+n]...)
+				cmds[i] = append(cmds[i], pipe.Do(ctx, command...))
+				args = args[3+n:]
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	answers := make([][]any, len(programs))
+	for i := range cmds {
+		for _, cmd := range cmds[i] {
+			v, err := cmd.Result()
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return nil, fmt.Errorf("redis: %w", err)
+			}
+			answers[i] = append(answers[i], v)
+		}
 	}
 	return answers, nil
 }
