@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -57,6 +58,7 @@ type Feed struct {
 	source  Source
 	rules   Rules
 	owner   laneOwner
+	log     *slog.Logger
 	budget  int // bytes waiting or being applied, over all lanes
 	message int // bytes after which a message is full
 	tick    time.Duration
@@ -85,8 +87,9 @@ type Feed struct {
 	rewound atomic.Bool // ended to begin anew
 }
 
-func newFeed(source Source, rules Rules, owner laneOwner, lanes int, s Settings) *Feed {
+func newFeed(source Source, rules Rules, owner laneOwner, lanes int, s Settings, log *slog.Logger) *Feed {
 	f := &Feed{
+		log:    log,
 		source: source, rules: rules, owner: owner,
 		budget: s.FeedBytes, message: s.MessageBytes, tick: s.AdvanceEvery, standby: s.Standby, backoff: s.Backoff,
 		progress: make(chan struct{}),

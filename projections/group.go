@@ -60,7 +60,7 @@ func (g *Group) init() {
 		for n := range g.Partitions {
 			g.lanes = append(g.lanes, &seat{partition: NewPartition(n, g.Store, g.Rules, g.Fillings...)})
 		}
-		g.feed = newFeed(g.Source, g.Rules, g, g.Partitions, g.Settings)
+		g.feed = newFeed(g.Source, g.Rules, g, g.Partitions, g.Settings, g.Logger)
 	})
 }
 

@@ -177,6 +177,7 @@ const (
 // error is errStopped.
 func (f *Feed) recover(l *lane, err error) error {
 	f.detach(l, err)
+	f.report(l, err)
 	var still standstill
 	for attempt := 0; ; attempt++ {
 		fenced := errors.Is(err, ErrFenced)
@@ -209,6 +210,7 @@ func (f *Feed) recover(l *lane, err error) error {
 		err = f.catchUp(l, at)
 		switch {
 		case err == nil:
+			f.log.Info("projections: a partition goes on", "partition", l.n, "attempts", attempt+1)
 			return nil
 		case f.stop.Err() != nil:
 			return errStopped
@@ -286,6 +288,20 @@ func (f *Feed) detach(l *lane, err error) {
 	l.attached, l.chunks, l.flush, l.refused = false, nil, false, nil
 	l.err, l.attempts, l.since = err, 1, time.Now()
 	f.moved()
+}
+
+// report tells an operator why a lane does not go on.
+func (f *Feed) report(l *lane, err error) {
+	var poisoned *Poison
+	switch {
+	case errors.As(err, &poisoned):
+		f.log.Error("projections: a partition stands still at an event it cannot apply; the others go on. Mend the cause and restart, or park the event",
+			"partition", l.n, "event", poisoned.EventID, "type", poisoned.Type, "position", poisoned.Position, "error", err)
+	case errors.Is(err, ErrFenced):
+		f.log.Info("projections: another process keeps this partition; standing by", "partition", l.n)
+	case err != nil:
+		f.log.Warn("projections: a partition failed and tries again", "partition", l.n, "error", err)
+	}
 }
 
 func (f *Feed) failed(l *lane, err error, attempt int) {

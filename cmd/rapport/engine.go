@@ -172,6 +172,7 @@ func (e *engine) wire() {
 		Views: views, Rules: projections.Rules{Schema: eventschema.Events, Keys: e.writer.Keys, KeySource: source},
 		Metrics: metrics.projections, Logger: e.log,
 	}
+	metrics.registry.MustRegister(e.manager)
 	e.calibrator = &jobs.Calibrator{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
 	e.closer = &jobs.DayCloser{Writer: e.writer, Logger: e.log}
 
