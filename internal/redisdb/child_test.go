@@ -43,10 +43,6 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-var spend = projections.Generation{View: "spend", Number: 1}
-
-func at(n uint64) projections.Checkpoint { return projections.Checkpoint{Position: n} }
-
 // shortDir has room for a socket.
 func shortDir(t *testing.T) string {
 	t.Helper()
@@ -68,24 +64,7 @@ func openDir(t *testing.T, dir string) *DB {
 	return db
 }
 
-func closed(t *testing.T, c interface{ Close() error }) {
-	t.Helper()
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// checkpointOf tells what a store has committed of partition 0.
-func checkpointOf(t *testing.T, s *Store) projections.Checkpoint {
-	t.Helper()
-	got, err := s.Open(t.Context(), 0, []projections.Generation{spend})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got[0].Checkpoint
-}
-
-// running says whether a server of ours runs: one that has ended holds no lock.
+// serverRuns says whether a server of ours runs: one that has ended holds no lock.
 func serverRuns(t *testing.T, dir string) bool {
 	t.Helper()
 	f, err := tryLock(filepath.Join(dir, lockFile), syscall.LOCK_EX)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rapport-crm/rapport/internal/redisdb/redistest"
 	"github.com/rapport-crm/rapport/internal/storetest"
+	"github.com/rapport-crm/rapport/projections"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -74,3 +75,24 @@ func empty(tb testing.TB, c redis.UniversalClient) {
 }
 
 func flush(ctx context.Context, c *redis.Client) error { return c.FlushAll(ctx).Err() }
+
+var spend = projections.Generation{View: "spend", Number: 1}
+
+func at(n uint64) projections.Checkpoint { return projections.Checkpoint{Position: n} }
+
+func closed(t *testing.T, c interface{ Close() error }) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkpointOf tells what a store has committed of partition 0.
+func checkpointOf(t *testing.T, s *Store) projections.Checkpoint {
+	t.Helper()
+	got, err := s.Open(t.Context(), 0, []projections.Generation{spend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got[0].Checkpoint
+}
