@@ -202,7 +202,7 @@ func wholeLog(b *testing.B, s *server) (raws []eventschema.Raw) {
 }
 
 // openNode starts a node and a client of it in this process, as the server does.
-func openNode(b *testing.B, dir string) *esdb.Store {
+func openNode(b *testing.B, dir string) (store *esdb.Store, closeAll func()) {
 	b.Helper()
 	node, err := esnode.Open(esnode.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -218,26 +218,26 @@ func openNode(b *testing.B, dir string) *esdb.Store {
 	}
 	served := make(chan error, 1)
 	go func() { served <- node.Serve(l) }()
-	store, err := esdb.Open(esdb.Config{Address: "unix://" + l.Addr().String()})
+	store, err = esdb.Open(esdb.Config{Address: "unix://" + l.Addr().String()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
+	return store, func() {
 		store.Close()
 		node.Close()
 		if err := <-served; err != nil {
 			b.Error(err)
 		}
 		os.RemoveAll(sockets)
-	})
-	return store
+	}
 }
 
 // bareAppends makes the appends that a log was made by, alone, through the same
 // client from 64 writers, and returns how long that took.
 func bareAppends(b *testing.B, raws []eventschema.Raw) time.Duration {
 	b.Helper()
-	store := openNode(b, b.TempDir())
+	store, closeAll := openNode(b, b.TempDir())
+	defer closeAll()
 	type unit struct {
 		stream string
 		after  int64
@@ -298,22 +298,20 @@ type reading struct {
 // bareRead reads the whole log through the same client into nothing.
 func bareRead(b *testing.B, data string) (r reading) {
 	b.Helper()
-	b.Run("bare-read", func(b *testing.B) {
-		store := openNode(b, filepath.Join(data, logFolder))
-		started := time.Now()
-		err := store.Follow(b.Context(), 0, nil, func(p eventschema.Page) error {
-			r.events += len(p.Events)
-			if p.Live {
-				return io.EOF
-			}
-			return nil
-		})
-		if err != io.EOF {
-			b.Fatal(err)
+	store, closeAll := openNode(b, filepath.Join(data, logFolder))
+	defer closeAll()
+	started := time.Now()
+	err := store.Follow(b.Context(), 0, nil, func(p eventschema.Page) error {
+		r.events += len(p.Events)
+		if p.Live {
+			return io.EOF
 		}
-		r.took = time.Since(started)
-		r.rate = float64(r.events) / r.took.Seconds()
-		b.ReportMetric(r.rate, "events/s")
+		return nil
 	})
+	if err != io.EOF {
+		b.Fatal(err)
+	}
+	r.took = time.Since(started)
+	r.rate = float64(r.events) / r.took.Seconds()
 	return r
 }

@@ -132,7 +132,7 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 	conf := esdb.Config{URL: c.Eventstore, Logger: e.log}
 	if c.Eventstore == "" {
 		dir := filepath.Join(c.Data, logFolder)
-		if e.node, err = esnode.Open(esnode.Options{Dir: dir, Logger: e.log}); err != nil {
+		if e.node, err = esnode.Open(esnode.Options{Dir: dir, Logger: e.log, MemTableSize: 16 << 20, CacheSize: 32 << 20}); err != nil {
 			return err
 		}
 		e.closers = append(e.closers, e.node.Close)

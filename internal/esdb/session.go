@@ -24,6 +24,7 @@ type session struct {
 	cancel  context.CancelCauseFunc
 	retired chan struct{} // closed when no more calls are taken
 	over    chan struct{} // closed when the client is
+	work    chan func()   // taken by goroutines that have made calls before
 	grace   time.Duration // for running calls once retired
 
 	mu    sync.Mutex
@@ -33,7 +34,7 @@ type session struct {
 }
 
 func newSession(client *esdb.Client, grace time.Duration) *session {
-	s := &session{client: client, grace: grace, retired: make(chan struct{}), over: make(chan struct{})}
+	s := &session{client: client, grace: grace, retired: make(chan struct{}), over: make(chan struct{}), work: make(chan func())}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -106,6 +107,26 @@ func (s *session) closeIdle() bool {
 	return true
 }
 
+// run runs f beside the caller, on a goroutine whose stack has grown already if one
+// is idle: the library's calls are deep, and growing a stack for each costs more
+// than the rest of the way there. They end with the session.
+func (s *session) run(f func()) {
+	select {
+	case s.work <- f:
+	default:
+		go func() {
+			for {
+				f()
+				select {
+				case f = <-s.work:
+				case <-s.ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+}
+
 // judge retires the session if err says that its client is not to be used again.
 func (s *session) judge(err error) {
 	if err == nil {
@@ -147,14 +168,14 @@ func call[T any](ctx context.Context, s *session, f func(context.Context, *esdb.
 	ctx, cancel := context.WithCancelCause(ctx)
 	detach := context.AfterFunc(s.ctx, func() { cancel(errSessionEnded) })
 	done := make(chan result, 1)
-	go func() {
+	s.run(func() {
 		defer s.leave()
 		v, err := guard(func() (T, error) { return f(ctx, s.client) })
 		s.judge(err)
 		done <- result{v, err}
 		detach()
 		cancel(nil)
-	}()
+	})
 	var r result
 	select {
 	case r = <-done:

@@ -71,9 +71,8 @@ func derive(space uuid.UUID, parts ...string) uuid.UUID {
 
 // Run imports the file. The summary holds what was done also when an error ends it early.
 func (o *Orders) Run(ctx context.Context) (Summary, error) {
-	r := &run{Orders: o, first: spill.New(inMemory), elsewhere: spill.New(inMemory)}
+	r := &run{Orders: o, first: spill.New(inMemory)}
 	defer r.first.Close()
-	defer r.elsewhere.Close()
 	if err := r.scan(ctx); err != nil {
 		return r.sum, err
 	}
@@ -81,18 +80,14 @@ func (o *Orders) Run(ctx context.Context) (Summary, error) {
 		r.sum.Created = r.sum.Read - r.sum.Rejected - r.sum.Skipped
 		return r.sum, nil
 	}
-	if err := r.register(ctx); err != nil {
-		return r.sum, err
-	}
-	return r.sum, r.record(ctx)
+	return r.sum, r.load(ctx)
 }
 
 type run struct {
 	*Orders
-	first     *spill.Map // customer to the unix time of their earliest order in the file
-	elsewhere *spill.Map // customers known under another id than the derived one
-	mu        sync.Mutex // guards sum and Reject
-	sum       Summary
+	first *spill.Map // customer to the unix time of their earliest order in the file
+	mu    sync.Mutex // guards sum and Reject
+	sum   Summary
 }
 
 // scan reads the whole file once: it rejects what cannot be read and learns when
@@ -131,56 +126,74 @@ type externalID struct {
 	ID     string `json:"id"`
 }
 
-// register registers every customer of the file that is not known yet.
-func (r *run) register(ctx context.Context) error {
-	sent := spill.New(inMemory)
+// load sends every customer's registration and, right behind it, their orders:
+// so what the server needs to know of a customer it has just learned.
+func (r *run) load(ctx context.Context) error {
+	sent := spill.New(inMemory) // customers whose registration was sent
 	defer sent.Close()
+	seen := spill.New(inMemory) // occurrences of rows with equal content
+	defer seen.Close()
 	return r.send(ctx, func(yield func(item) error) error {
-		return r.rows(ctx, "customers", false, func(row orderfile.Row) error {
-			if _, done, err := sent.Get(row.Customer); done || err != nil {
-				return err
-			}
-			if err := sent.Set(row.Customer, ""); err != nil {
-				return err
-			}
-			at, _, err := r.first.Get(row.Customer)
+		return r.rows(ctx, "orders", false, func(row orderfile.Row) error {
+			_, done, err := sent.Get(row.Customer)
 			if err != nil {
 				return err
 			}
-			unix, err := strconv.ParseInt(at, 10, 64)
+			if !done {
+				it, err := r.registration(row)
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(sent.Set(row.Customer, ""), yield(it)); err != nil {
+					return err
+				}
+			}
+			it, err := r.order(row, seen)
 			if err != nil {
 				return err
 			}
-			id := derive(customers, r.Source, row.Customer).String()
-			body, err := json.Marshal(registration{
-				CustomerID:  id,
-				Kind:        "person",
-				Source:      source{Channel: "import", Detail: r.Source},
-				ExternalIDs: []externalID{{r.Source, row.Customer}},
-				At:          time.Unix(unix, 0).In(r.Format.Zone),
-			})
-			if err != nil {
-				return err
-			}
-			return yield(item{row, client.Line{Command: "register-customer", Customer: id, Body: body}})
+			return yield(it)
 		})
-	}, r.registered)
+	})
 }
 
-func (r *run) registered(it item, result client.Result) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch p := result.Problem; {
-	case p == nil:
-		r.sum.CustomersCreated++
-	case p.Code == "customer_exists": // by an earlier run
-	case p.Code == "external_id_taken" && p.Holder == it.line.Customer: // likewise
-	case p.Code == "external_id_taken" && p.Holder != "": // registered in another way
-		return r.elsewhere.Set(it.row.Customer, p.Holder)
-	default:
-		// Their orders are rejected one by one, with the reason the server gives for each.
+func (r *run) registration(row orderfile.Row) (item, error) {
+	at, _, err := r.first.Get(row.Customer)
+	if err != nil {
+		return item{}, err
 	}
-	return nil
+	unix, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return item{}, err
+	}
+	id := derive(customers, r.Source, row.Customer).String()
+	body, err := json.Marshal(registration{
+		CustomerID:  id,
+		Kind:        "person",
+		Source:      source{Channel: "import", Detail: r.Source},
+		ExternalIDs: []externalID{{r.Source, row.Customer}},
+		At:          time.Unix(unix, 0).In(r.Format.Zone),
+	})
+	return item{row, client.Line{Command: registering, Customer: id, Body: body}}, err
+}
+
+const registering = "register-customer"
+
+// registered returns under which other id the customer is known, if there is one.
+// If the server refuses a registration their orders are rejected one by one, with
+// the reason it gives for each.
+func (r *run) registered(it item, result client.Result) (elsewhere string) {
+	p := result.Problem
+	if p == nil {
+		r.mu.Lock()
+		r.sum.CustomersCreated++
+		r.mu.Unlock()
+		return ""
+	}
+	if p.Code == "external_id_taken" && p.Holder != it.line.Customer {
+		return p.Holder // registered in another way
+	}
+	return "" // by an earlier run
 }
 
 type order struct {
@@ -199,21 +212,6 @@ type line struct {
 	AmountMinor int64  `json:"amount_minor"`
 }
 
-// record records the orders.
-func (r *run) record(ctx context.Context) error {
-	seen := spill.New(inMemory) // occurrences of rows with equal content
-	defer seen.Close()
-	return r.send(ctx, func(yield func(item) error) error {
-		return r.rows(ctx, "orders", false, func(row orderfile.Row) error {
-			it, err := r.order(row, seen)
-			if err != nil {
-				return err
-			}
-			return yield(it)
-		})
-	}, r.recorded)
-}
-
 func (r *run) order(row orderfile.Row, seen *spill.Map) (item, error) {
 	id := row.Order
 	if id == "" {
@@ -228,13 +226,6 @@ func (r *run) order(row orderfile.Row, seen *spill.Map) (item, error) {
 		}
 		id = derive(orders, content, strconv.Itoa(k+1)).String()
 	}
-	holder, known, err := r.elsewhere.Get(row.Customer)
-	if err != nil {
-		return item{}, err
-	}
-	if !known {
-		holder = derive(customers, r.Source, row.Customer).String()
-	}
 	o := order{
 		OrderID: id, Channel: row.Channel, PlacedAt: row.At, PlacedOn: row.On, PaidAt: row.At,
 		Total: domain.Money{AmountMinor: row.Amount, Currency: r.Format.Currency},
@@ -243,7 +234,8 @@ func (r *run) order(row orderfile.Row, seen *spill.Map) (item, error) {
 		o.Lines = []line{{SKU: row.SKU, Quantity: max(row.Quantity, 1), AmountMinor: row.Amount}}
 	}
 	body, err := json.Marshal(o)
-	return item{row, client.Line{Command: "record-order", Customer: holder, Body: body}}, err
+	id = derive(customers, r.Source, row.Customer).String()
+	return item{row, client.Line{Command: "record-order", Customer: id, Body: body}}, err
 }
 
 func (r *run) recorded(it item, result client.Result) error {
@@ -343,14 +335,17 @@ type item struct {
 	line client.Line
 }
 
-// send sends what produce yields and hands every answer to answered. The items of
-// one customer are sent in order.
-func (r *run) send(ctx context.Context, produce func(yield func(item) error) error, answered func(item, client.Result) error) error {
+// send sends what produce yields. The items of one customer are sent in order.
+func (r *run) send(ctx context.Context, produce func(yield func(item) error) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var queues [workers]chan item
 	for i := range queues {
 		queues[i] = make(chan item, perBulk)
-		g.Go(func() error { return r.work(ctx, queues[i], answered) })
+		w := worker{run: r, elsewhere: spill.New(inMemory / workers)}
+		g.Go(func() error {
+			defer w.elsewhere.Close()
+			return w.work(ctx, queues[i])
+		})
 	}
 	g.Go(func() error {
 		defer func() {
@@ -372,14 +367,19 @@ func (r *run) send(ctx context.Context, produce func(yield func(item) error) err
 	return g.Wait()
 }
 
+// worker sends the items of some customers.
+type worker struct {
+	*run
+	elsewhere *spill.Map // customers known under another id than the derived one
+}
+
 // work sends the items of a queue, as many at once as there are.
-func (r *run) work(ctx context.Context, queue <-chan item, answered func(item, client.Result) error) error {
+func (w *worker) work(ctx context.Context, queue <-chan item) error {
 	var items []item
-	var lines []client.Line
 	for {
-		items, lines = items[:0], lines[:0]
+		items = items[:0]
 		for it := range queue {
-			items, lines = append(items, it), append(lines, it.line)
+			items = append(items, it)
 			if len(items) == perBulk {
 				break
 			}
@@ -387,14 +387,52 @@ func (r *run) work(ctx context.Context, queue <-chan item, answered func(item, c
 		if len(items) == 0 {
 			return ctx.Err()
 		}
-		results, err := r.Client.Bulk(ctx, lines, r.Patience)
-		for i, result := range results {
-			if err := answered(items[i], result); err != nil {
-				return err
-			}
+		misled, err := w.bulk(ctx, items)
+		if err == nil && len(misled) > 0 {
+			_, err = w.bulk(ctx, misled)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// bulk sends items in one request. It returns those that were sent to the derived
+// id of a customer who, as the same request found, is known under another.
+func (w *worker) bulk(ctx context.Context, items []item) (misled []item, err error) {
+	lines := make([]client.Line, len(items))
+	for i, it := range items {
+		lines[i] = it.line
+		if it.line.Command == registering {
+			continue
+		}
+		holder, known, err := w.elsewhere.Get(it.row.Customer)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			lines[i].Customer = holder
+		}
+	}
+	results, err := w.Client.Bulk(ctx, lines, w.Patience)
+	for i, result := range results {
+		if items[i].line.Command == registering {
+			if holder := w.registered(items[i], result); holder != "" {
+				if err := w.elsewhere.Set(items[i].row.Customer, holder); err != nil {
+					return nil, err
+				}
+			}
+			continue
+		}
+		if result.Problem != nil && lines[i].Customer == items[i].line.Customer {
+			if _, known, err := w.elsewhere.Get(items[i].row.Customer); known || err != nil {
+				misled = append(misled, items[i])
+				continue
+			}
+		}
+		if err := w.recorded(items[i], result); err != nil {
+			return nil, err
+		}
+	}
+	return misled, err
 }
