@@ -117,6 +117,32 @@ func (a *API) policiesRoute() web.Route {
 	}
 }
 
+// ShippedPolicies are the policies that come with the program.
+type ShippedPolicies struct {
+	Kind     string       `json:"kind"`
+	Policies []rfm.Policy `json:"policies"` // each is a body for publish-policy, as it is or changed
+}
+
+func (a *API) shippedPoliciesRoute() web.Route {
+	return web.Route{
+		Method: http.MethodGet, Path: "/v1/policies/rfm/shipped", Summary: "The policies that come with the program", Tag: "policies",
+		Detail:  "Each may be published as it is or changed first: send it as `policy` to publish-policy.",
+		Params:  []web.Param{{Name: "currency", In: "query", Type: "string", Detail: "ISO 4217; the currency the policies are to name. Default: that of the policy in force."}},
+		Answers: []web.Answer{{Status: http.StatusOK, Body: ShippedPolicies{}}},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			currency := r.URL.Query().Get("currency")
+			if published := a.Writer.World.Facts().Policies[policy.KindRFM]; currency == "" && len(published) > 0 {
+				currency = published[len(published)-1].RFM.Currency
+			}
+			var p domain.Problems
+			if p.Currency("/currency", currency); p.Err() != nil {
+				return p.Err()
+			}
+			return web.WriteJSON(w, http.StatusOK, ShippedPolicies{Kind: policy.KindRFM, Policies: rfm.Shipped(currency)})
+		},
+	}
+}
+
 // facts returns the world, not before the position that a request names.
 func (a *API) facts(r *http.Request) (Facts, error) {
 	if text := r.URL.Query().Get("min_position"); text != "" {

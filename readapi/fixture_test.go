@@ -172,7 +172,7 @@ func (s *shop) register(c uuid.UUID, name customer.Name, source string) {
 func (s *shop) link(c uuid.UUID, system, external string) {
 	s.t.Helper()
 	name := customer.ExternalID{System: system, ID: external}.ReservedName()
-	s.customer(c, customer.ExternalIDLinked{System: system, ID: external, Claim: "claim", Lookup: s.ring.Lookup(name.Kind, name.Value)})
+	s.customer(c, customer.ExternalIDLinked{System: system, ID: external, Claim: "claim", Lookup: s.ring.Lookup(name.Kind, name.Value), LinkedAt: s.clock.Add(time.Minute)})
 }
 
 func (s *shop) order(c uuid.UUID, orderID, day string, minor int64) eventschema.Raw {

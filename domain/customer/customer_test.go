@@ -28,7 +28,7 @@ var (
 	shop       = ExternalID{System: "shop", ID: "4711"}
 	shopClaim  = reservation.Claim{Kind: reservation.KindExternalID, Lookup: "abc", ID: "claim-1"}
 	registered = Registered{Kind: Person, Name: Name{Given: "Ada"}, Source: Source{Channel: "shop"}, Locale: "en", RegisteredAt: placed}
-	linked     = ExternalIDLinked{System: "shop", ID: "4711", Lookup: "abc", Claim: "claim-1"}
+	linked     = ExternalIDLinked{System: "shop", ID: "4711", Lookup: "abc", Claim: "claim-1", LinkedAt: placed}
 	ordered    = OrderRecorded{
 		OrderID: "o1", Total: eur(1000), PlacedAt: placed, PlacedOn: today,
 		Lines: []Line{{SKU: "a", Quantity: 2, UnitPriceMinor: ptr(int64(300)), AmountMinor: 600}, {SKU: "b", Quantity: 1, AmountMinor: 400}},

@@ -66,10 +66,11 @@ type Change struct {
 
 // ExternalIDLinked says under which id another system knows the customer.
 type ExternalIDLinked struct {
-	System string `json:"system"`
-	ID     string `json:"id,omitempty" personal:"true"`
-	Lookup string `json:"lookup"` // keyed hash of system and id: finds the customer, reveals nothing
-	Claim  string `json:"claim"`  // the reservation claim that this confirms
+	System   string    `json:"system"`
+	ID       string    `json:"id,omitempty" personal:"true"`
+	Lookup   string    `json:"lookup"` // keyed hash of system and id: finds the customer, reveals nothing
+	Claim    string    `json:"claim"`  // the reservation claim that this confirms
+	LinkedAt time.Time `json:"linked_at"`
 }
 
 // ClaimAbandoned says that a reservation claim of this customer lapsed before it
@@ -150,11 +151,12 @@ func (OrderCancelled) customerEvent()   {}
 func (RefundRecorded) customerEvent()   {}
 
 // Occurred implements domain.Dated.
-func (e Registered) Occurred() time.Time     { return e.RegisteredAt }
-func (e OrderRecorded) Occurred() time.Time  { return e.PlacedAt }
-func (e OrderPaid) Occurred() time.Time      { return e.PaidAt }
-func (e OrderCancelled) Occurred() time.Time { return e.CancelledAt }
-func (e RefundRecorded) Occurred() time.Time { return e.RefundedAt }
+func (e Registered) Occurred() time.Time       { return e.RegisteredAt }
+func (e ExternalIDLinked) Occurred() time.Time { return e.LinkedAt }
+func (e OrderRecorded) Occurred() time.Time    { return e.PlacedAt }
+func (e OrderPaid) Occurred() time.Time        { return e.PaidAt }
+func (e OrderCancelled) Occurred() time.Time   { return e.CancelledAt }
+func (e RefundRecorded) Occurred() time.Time   { return e.RefundedAt }
 
 // Stream names the stream of a customer.
 func Stream(id uuid.UUID) string { return "customer-" + id.String() }

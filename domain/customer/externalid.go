@@ -2,6 +2,7 @@ package customer
 
 import (
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -34,8 +35,8 @@ func (x ExternalID) check(p *domain.Problems, pointer string) {
 const systemLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 // link returns the event that confirms a claim.
-func (x ExternalID) link(c reservation.Claim) ExternalIDLinked {
-	return ExternalIDLinked{System: x.System, ID: x.ID, Lookup: c.Lookup, Claim: c.ID}
+func (x ExternalID) link(c reservation.Claim, at time.Time) ExternalIDLinked {
+	return ExternalIDLinked{System: x.System, ID: x.ID, Lookup: c.Lookup, Claim: c.ID, LinkedAt: at}
 }
 
 // ErrExternalIDTaken refuses an external id that belongs to somebody else.

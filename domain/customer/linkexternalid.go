@@ -51,5 +51,6 @@ func (c LinkExternalID) Decide(s State) ([]Event, error) {
 	if s.Holds(claim.Kind, claim.Lookup) {
 		return nil, nil
 	}
-	return []Event{c.externalID().link(claim)}, nil
+	at := c.At(&p, "", nil, s.Since, "the customer")
+	return []Event{c.externalID().link(claim, at)}, nil
 }

@@ -313,7 +313,7 @@ func TestTheFoldNeedsNothingPersonal(t *testing.T) {
 		Name: "a refund fits what is left",
 		Given: []Event{
 			Registered{Kind: Person, Source: Source{Channel: "shop"}}, ProfileUpdated{Fields: []string{"locale"}},
-			ExternalIDLinked{System: "shop", Lookup: "abc", Claim: "claim-1"}, ordered, orderPaid, refunded,
+			ExternalIDLinked{System: "shop", Lookup: "abc", Claim: "claim-1", LinkedAt: placed}, ordered, orderPaid, refunded,
 		},
 		When:  RecordRefund{Subject: at, RefundID: "r2", OrderID: "o1", Amount: eur(701)},
 		Error: ErrRefundExceeds,

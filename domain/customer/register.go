@@ -65,7 +65,7 @@ func (c Register) Decide(s State) ([]Event, error) {
 		RegisteredAt: at,
 	}}
 	for i, claim := range c.claims {
-		events = append(events, c.ExternalIDs[i].link(claim))
+		events = append(events, c.ExternalIDs[i].link(claim, at))
 	}
 	return events, nil
 }

@@ -103,7 +103,7 @@ func TestLinkExternalID(t *testing.T) {
 		Name:  "an id is linked",
 		Given: []Event{registered},
 		When:  claimed,
-		Then:  []Event{linked},
+		Then:  []Event{with(linked, func(e *ExternalIDLinked) { e.LinkedAt = noon })},
 	}, {
 		Name:  "the same id again is nothing to do",
 		Given: []Event{registered, linked},
