@@ -65,9 +65,7 @@ func BenchmarkMaster(b *testing.B) {
 		report("restart-s", time.Since(started).Seconds())
 		report("bare-read-s", read.took.Seconds())
 
-		started = time.Now()
-		s.must("rebuild", "all")
-		rebuild := time.Since(started)
+		rebuild := rebuildAll(b, s)
 		report("rebuild-s", rebuild.Seconds())
 		report("rebuild-events/s", float64(read.events)/rebuild.Seconds())
 		report("rebuild-per-bare-read", float64(read.events)/rebuild.Seconds()/read.rate)
@@ -94,6 +92,20 @@ func importMaster(b *testing.B, s *server, file string) (customers, orders int64
 	}
 	const masterCustomers = 23570
 	return masterCustomers, orders, took
+}
+
+// rebuildAll rebuilds every view and returns how long it took, the switch included.
+func rebuildAll(b *testing.B, s *server) time.Duration {
+	b.Helper()
+	started := time.Now()
+	location := s.call("POST", "/v1/projections/all/rebuild", "{}").header.Get("Location")
+	eventually(b, func() string {
+		if a := s.call("GET", location, ""); a.field("state") != "done" {
+			return string(a.body)
+		}
+		return ""
+	})
+	return time.Since(started)
 }
 
 // untilReady waits until the server is ready and every view is at the head of the log.

@@ -76,7 +76,7 @@ func (c *serveCmd) open(ctx context.Context, log *slog.Logger) (e *engine, err e
 	if err := c.openLog(e); err != nil {
 		return e, err
 	}
-	e.writer = &commands.Writer{Log: e.store, Keys: keys, World: &commands.World{}}
+	e.writer = &commands.Writer{Log: e.store, Keys: keys, World: &commands.World{}, CacheBytes: 32 << 20}
 	want := commands.Deployment{Partitions: c.Partitions, Zone: c.Zone, Calendar: c.Calendar, Currency: c.Currency}
 	if e.deployment, e.founded, err = e.writer.EnsureDeployment(ctx, want); err != nil {
 		return e, err
@@ -169,7 +169,7 @@ func (e *engine) wire() {
 	source := keySource{e.store}
 	e.manager = &projections.Manager{
 		Store: e.redis, Source: e.store, Streams: e.store, LogID: e.deployment.LogID, Partitions: e.deployment.Partitions,
-		Views: views, Rules: projections.Rules{Schema: eventschema.Events, Keys: e.writer.Keys, KeySource: source},
+		Views: views, Rules: projections.Rules{Schema: eventschema.Events, Keys: e.writer.Keys, KeySource: source, CacheBytes: 1 << 20},
 		Metrics: metrics.projections, Logger: e.log,
 	}
 	metrics.registry.MustRegister(e.manager)

@@ -113,7 +113,7 @@ func (c *serveCmd) serve(ctx context.Context, s streams, started func(ctx contex
 // and what requests leave behind is much.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(125)
+		debug.SetGCPercent(120)
 	}
 }
 
