@@ -7,6 +7,7 @@
 package readapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ type API struct {
 	// Documents should remember the catalogue for up to a second: every query asks for it.
 	Documents   Documents
 	Log         Log
+	Head        func(ctx context.Context) (uint64, error) // the position of the log's last event, 0 for an empty one
 	Keys        projections.Keys
 	KeySource   projections.KeySource
 	Projections Projections

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -131,6 +132,13 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var d struct {
+		Revision uint64 `json:"revision"`
+	}
+	if err := json.Unmarshal(s.docs[0], &d); err != nil {
+		return fmt.Errorf("profile of %v: %w", id, err)
+	}
+	w.Header().Set("ETag", strconv.Quote(strconv.FormatUint(d.Revision, 10)))
 	return writeBytes(w, at, append(body, '\n'))
 }
 
@@ -159,7 +167,7 @@ func (a *API) customerRoutes() []web.Route {
 			Summary: "Show a customer",
 			Detail:  "Who the customer is, what they ordered in sum, and how they score.",
 			Params:  slices.Concat([]web.Param{customerParam}, minParams),
-			Answers: []web.Answer{{Status: 200, Detail: "The customer.", Body: CustomerAnswer{}, Headers: stampHeaders}},
+			Answers: []web.Answer{{Status: 200, Detail: "The customer.", Body: CustomerAnswer{}, Headers: []string{"ETag", "Rapport-Position"}}},
 			Refuses: []string{ErrCustomerNotFound.Code, ErrParameters.Code, ErrBehind.Code},
 			Handler: a.customer,
 		},

@@ -82,7 +82,7 @@ func newShop(t testing.TB) *shop {
 	s.openStore()
 	s.machine = new(machine)
 	s.api = &readapi.API{
-		Documents: s.store, Log: s.log, Keys: s.ring, KeySource: s, Projections: s.machine,
+		Documents: s.store, Log: s.log, Head: func(context.Context) (uint64, error) { return s.log.Head(), nil }, Keys: s.ring, KeySource: s, Projections: s.machine,
 		Lookup: s.ring.Lookup, Secret: [32]byte{3},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "rapport_up 1\n") }),
 	}

@@ -13,15 +13,25 @@ import (
 var errHead = errors.New("readapi: the head of the log")
 
 // follow delivers every event after a position up to the head of the log as it
-// is when it gets there.
+// is at the start, however fast others write.
 func (a *API) follow(ctx context.Context, after uint64, deliver func(eventschema.Raw) error) error {
-	err := a.Log.Follow(ctx, after, nil, func(p eventschema.Page) error {
+	head, err := a.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if after >= head {
+		return nil
+	}
+	err = a.Log.Follow(ctx, after, nil, func(p eventschema.Page) error {
 		for _, raw := range p.Events {
+			if raw.Position > head {
+				return errHead
+			}
 			if err := deliver(raw); err != nil {
 				return err
 			}
 		}
-		if p.Live {
+		if p.Live || p.End >= head {
 			return errHead
 		}
 		return nil

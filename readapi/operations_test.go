@@ -172,7 +172,7 @@ type breaking struct {
 
 func (b breaking) Follow(ctx context.Context, after uint64, prefixes []string, deliver func(eventschema.Page) error) error {
 	return b.Log.Follow(ctx, after, prefixes, func(p eventschema.Page) error {
-		p.Events, p.Live = p.Events[:b.after], false
+		p.Events, p.Live, p.End = p.Events[:b.after], false, after
 		if err := deliver(p); err != nil {
 			return err
 		}

@@ -178,7 +178,7 @@ func (e *engine) wire() {
 
 	master, lookup := e.writer.Keys.Fingerprints()
 	queries := &readapi.API{
-		Documents: e.redis.Readers(), Log: e.store, Keys: e.writer.Keys, KeySource: source, Lookup: e.writer.Keys.Lookup,
+		Documents: e.redis.Readers(), Log: e.store, Head: e.store.Head, Keys: e.writer.Keys, KeySource: source, Lookup: e.writer.Keys.Lookup,
 		Secret:  sha256.Sum256([]byte("rapport cursors " + e.deployment.LogID + master + lookup)),
 		Metrics: promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}),
 	}

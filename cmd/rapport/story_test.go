@@ -48,8 +48,8 @@ func TestStory(t *testing.T) {
 	revision := a.field("revision")
 
 	a = s.call("GET", customer+"?min_position="+position, "")
-	if a.status != 200 || !strings.Contains(string(a.body), "Lund") {
-		t.Errorf("the customer: %d %s", a.status, a.body)
+	if a.status != 200 || !strings.Contains(string(a.body), "Lund") || a.header.Get("ETag") != `"`+revision+`"` {
+		t.Errorf("the customer: %d, ETag %s, want revision %s: %s", a.status, a.header.Get("ETag"), revision, a.body)
 	}
 	if a = s.call("GET", "/v1/customers?external_id=till:T-9&min_position="+position, ""); !strings.Contains(string(a.body), id) {
 		t.Errorf("found by external id: %d %s", a.status, a.body)

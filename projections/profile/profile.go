@@ -43,6 +43,7 @@ func New() *projections.View[Document] {
 
 // Document is a customer as it is.
 type Document struct {
+	Revision     uint64          `json:"revision"` // of the customer's stream: what If-Match compares
 	Kind         string          `json:"kind,omitempty"`
 	Name         customer.Name   `json:"name,omitzero"`
 	Source       customer.Source `json:"source,omitzero"`
@@ -81,8 +82,8 @@ type Total struct {
 	RefundedMinor int64  `json:"refunded_minor"`
 }
 
-func fold(d *Document, e projections.Event) bool {
-	switch e := e.Data.(type) {
+func fold(d *Document, event projections.Event) bool {
+	switch e := event.Data.(type) {
 	case customer.Registered:
 		d.Kind, d.Name, d.Source = e.Kind, e.Name, e.Source
 		d.Locale, d.Currency, d.TimeZone = e.Locale, e.Currency, e.TimeZone
@@ -94,10 +95,13 @@ func fold(d *Document, e projections.Event) bool {
 			}
 		}
 	case customer.ExternalIDLinked:
-		if slices.ContainsFunc(d.ExternalIDs, func(x ExternalID) bool { return x.Lookup == e.Lookup }) {
-			return false
+		if !slices.ContainsFunc(d.ExternalIDs, func(x ExternalID) bool { return x.Lookup == e.Lookup }) {
+			d.ExternalIDs = append(d.ExternalIDs, ExternalID{e.System, e.ID, e.Lookup})
 		}
-		d.ExternalIDs = append(d.ExternalIDs, ExternalID{e.System, e.ID, e.Lookup})
+	case customer.ClaimAbandoned:
+		if d.RegisteredAt.IsZero() {
+			return false // nobody is there yet
+		}
 	case customer.OrderRecorded:
 		d.Orders.record(e)
 	case customer.OrderPaid:
@@ -112,6 +116,7 @@ func fold(d *Document, e projections.Event) bool {
 	default:
 		return false
 	}
+	d.Revision = event.Revision
 	return true
 }
 
