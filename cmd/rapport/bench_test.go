@@ -42,7 +42,7 @@ func BenchmarkMaster(b *testing.B) {
 		report("import-orders/s", float64(orders)/took.Seconds())
 		report("import-appends", float64(appends))
 		report("server-peak-MB", peakMB(b, s.cmd.Process.Pid))
-		report("redis-peak-MB", peakMB(b, redisChild(b, data)))
+		report("redis-peak-MB", peakMB(b, redisOf(b, s)))
 
 		started := time.Now()
 		s.must("calendar", "close", "1998-06-30")
@@ -154,25 +154,6 @@ func peakMB(b *testing.B, pid int) float64 {
 		}
 	}
 	return 0
-}
-
-// redisChild returns the process of the server's own Redis.
-func redisChild(b *testing.B, data string) int {
-	b.Helper()
-	var found int
-	dirs, _ := os.ReadDir("/proc")
-	for _, d := range dirs {
-		pid, err := strconv.Atoi(d.Name())
-		if err != nil {
-			continue
-		}
-		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		cwd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-		if strings.HasPrefix(string(name), "redis-server") && strings.HasPrefix(cwd, data) {
-			found = pid
-		}
-	}
-	return found
 }
 
 func labelCounts(b *testing.B, s *server) map[string]int {

@@ -77,7 +77,17 @@ func serve(t testing.TB, data string, args ...string) *server {
 
 func (s *server) start(args ...string) {
 	s.t.Helper()
-	args = append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0"}, args...)
+	s.launch(append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0"}, args...)...)
+}
+
+// launch starts the program and waits until it says where it serves.
+func (s *server) launch(args ...string) {
+	s.t.Helper()
+	for i, arg := range args[:len(args)-1] {
+		if arg == "--data" {
+			s.data = args[i+1]
+		}
+	}
 	s.cmd = exec.Command(os.Args[0], args...)
 	s.cmd.Env = append(clean(os.Environ()), asRapport+"=1")
 	s.cmd.Stderr = s.log
