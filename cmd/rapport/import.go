@@ -47,6 +47,11 @@ func (c *importOrdersCmd) Run(ctx context.Context, s streams) (err error) {
 		Format: orderfile.Format{Columns: columns, Currency: c.Currency, Exponent: exponent, Zone: c.Timezone.Location},
 		Source: c.Source, From: c.From, Until: c.Until, DryRun: c.DryRun, Patience: c.Patience,
 	}
+	if !c.DryRun { // somebody who forgot to start the server should not have to wait
+		if err := imp.Client.Get(ctx, "/livez", nil, nil); err != nil {
+			return err
+		}
+	}
 	bar := newProgress(s.err, "bytes")
 	imp.Progress = bar.at
 	rejects, err := c.rejects(&imp)
