@@ -22,6 +22,7 @@ type given struct {
 // acknowledged is in the history, once; commands that were in flight may be sent
 // again; and the read models equal a fresh rebuild.
 func TestKillNine(t *testing.T) {
+	t.Parallel()
 	kills := 50
 	if testing.Short() {
 		kills = 5

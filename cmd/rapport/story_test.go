@@ -13,6 +13,7 @@ import (
 // What a newcomer does, in the order of the README: a customer, an order, its
 // effect, the history and its proof, a rebuild.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--calendar", "manual")
 
 	a := s.call("POST", "/v1/customers", `{"kind":"person","name":{"given":"Ada","family":"Berg"},"source":{"channel":"store"},
@@ -133,6 +134,7 @@ func TestStory(t *testing.T) {
 
 // What a person can get wrong is named, and changes nothing.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--calendar", "manual")
 	a := s.call("POST", "/v1/customers", `{"kind":"person","name":{"display":"Ada"},"source":{"channel":"web"},"registered_at":"2026-01-01T00:00:00Z"}`)
 	if a.status != 201 {
@@ -196,6 +198,7 @@ func TestBadInput(t *testing.T) {
 // Ten thousand lines, every third one bad: each bad line gets its problem, in
 // its place, and the others are done.
 func TestBulk(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--calendar", "manual")
 	var customers []string
 	for range 50 {
