@@ -25,6 +25,7 @@ var Catalogue = []Definition{
 
 	stepwise(define[calendar.State, calendar.Event, calendar.CloseDay](Calendar, "close-day", "Close a business day, and every open day before it")),
 	define[policy.State, policy.Event, policy.PublishRFM](RFM, "publish-policy", "Publish the next version of the policy that scores customers", closedDay).creates(),
+	define[policy.State, policy.Event, policy.Calibrate](RFM, "calibrate", "Compute the cut points anew, as of the last closed day", calibrateClosed),
 	define[operations.State, operations.Event, operations.ParkEvent](Operations, "park-event", "Make the projections pass over one event"),
 }
 
@@ -45,6 +46,11 @@ func probablyNew(_ *API, r *Request, _ *customer.Register) { r.New = true }
 
 // closedDay tells a policy which days it can no longer change.
 func closedDay(a *API, _ *Request, c *policy.PublishRFM) { c.Closed = a.Writer.World.Facts().Closed }
+
+// calibrateClosed tells a calibration the last closed day.
+func calibrateClosed(a *API, _ *Request, c *policy.Calibrate) {
+	c.Closed = a.Writer.World.Facts().Closed
+}
 
 // stepwise repeats a command that does a bounded part at a time until nothing
 // is left to do. Every step has an id that follows from the command's, so that

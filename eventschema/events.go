@@ -25,6 +25,7 @@ var Events = NewRegistry(
 
 	broadcast[calendar.DayClosed]("calendar.day_closed"),
 	broadcast[policy.Published]("policy.published"),
+	broadcast[policy.CalibrationRequested]("policy.calibration_requested"),
 	broadcast[rfm.Calibrated]("rfm.calibrated"),
 	broadcast[rfm.CalibrationFailed]("rfm.calibration_failed"),
 

@@ -75,6 +75,10 @@ func (w *World) Evolve(e Event) *World {
 		if d.Kind == policy.KindRFM {
 			next.ask(e, d.Version)
 		}
+	case policy.CalibrationRequested:
+		if d.Kind == policy.KindRFM {
+			next.ask(e, 0)
+		}
 	case rfm.Calibrated:
 		if w.answered(d.TriggerPosition) {
 			return w

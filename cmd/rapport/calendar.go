@@ -16,6 +16,8 @@ import (
 type calendarCmd struct {
 	Close calendarCloseCmd `cmd:"" help:"Close a business day, and every day before it that is open, and wait until all scores follow."`
 	Show  calendarShowCmd  `cmd:"" help:"Show the calendar."`
+
+	Calibrate calibrateCmd `cmd:"" help:"Compute the cut points of the last closed day anew: orders that came late count."`
 }
 
 type calendarCloseCmd struct {
@@ -35,10 +37,11 @@ func (c *calendarCloseCmd) Run(ctx context.Context, s streams) error {
 
 // calibration is where the scores stand.
 type calibration struct {
-	State      string `json:"state"` // none, pending, applied, failed
-	Population int    `json:"population"`
-	Code       string `json:"code"`
-	Detail     string `json:"detail"`
+	State      string      `json:"state"` // none, pending, applied, failed
+	AsOf       domain.Date `json:"calibrated_as_of"`
+	Population int         `json:"population"`
+	Code       string      `json:"code"`
+	Detail     string      `json:"detail"`
 }
 
 func (c calibration) String() string {
@@ -85,6 +88,28 @@ func scored(ctx context.Context, c *client.Client, position uint64) (state calib
 			return state, fmt.Errorf("it is recorded, but the scores do not follow yet (%w); `rapport calendar show` and /v1/projections tell more", ctx.Err())
 		}
 	}
+}
+
+type calibrateCmd struct {
+	remote
+	Wait time.Duration `help:"How long to wait for the scores." default:"10m"`
+}
+
+func (c *calibrateCmd) Run(ctx context.Context, s streams) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Wait)
+	defer cancel()
+	var asked struct {
+		Position uint64 `json:"position"`
+	}
+	if err := c.client().Post(ctx, "/v1/policies/rfm/calibrate", struct{}{}, &asked); err != nil {
+		return err
+	}
+	state, err := scored(ctx, c.client(), asked.Position)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%v as of %v\n", state, state.AsOf)
+	return err
 }
 
 type calendarShowCmd struct {

@@ -68,6 +68,16 @@ func TestStory(t *testing.T) {
 	if out, want := s.must("rfm", "--source", "shop"), "customer,recency_days,transactions,amount,r,f,m,score,label\nC1,21,2,34.90,"; !strings.HasPrefix(out, want) {
 		t.Errorf("rfm: %s want %s…", out, want)
 	}
+	// An order comes late; cut points are asked for again, and it is in them.
+	if a = s.call("POST", customer+"/record-order", `{"order_id":"late","total":{"amount_minor":100,"currency":"USD"},"placed_at":"2026-01-20T09:00:00Z"}`); a.status != 201 {
+		t.Fatalf("a late order: %d %s", a.status, a.body)
+	}
+	if out := s.must("calendar", "calibrate"); out != "1 customers scored as of 2026-01-31\n" {
+		t.Errorf("calibrate: %s", out)
+	}
+	if out, want := s.must("rfm", "--source", "shop"), "C1,11,3,35.90,"; !strings.Contains(out, want) {
+		t.Errorf("rfm after a late order: %s want %s…", out, want)
+	}
 	if out := s.must("rfm", "--format", "json"); !strings.Contains(out, id) {
 		t.Errorf("rfm as json: %s", out)
 	}

@@ -23,7 +23,15 @@ type Published struct {
 	RFM           *rfm.Policy `json:"rfm,omitempty"`
 }
 
-func (Published) policyEvent() {}
+// CalibrationRequested says that somebody wants new cut points as of the last
+// closed day, by the policy in force.
+type CalibrationRequested struct {
+	Kind string      `json:"kind"`
+	AsOf domain.Date `json:"as_of"`
+}
+
+func (Published) policyEvent()            {}
+func (CalibrationRequested) policyEvent() {}
 
 // Stream names the stream of a kind of policy.
 func Stream(kind string) string { return "policy-" + kind }
@@ -36,6 +44,7 @@ func (s State) Evolve(e Event) State {
 	switch e := e.(type) {
 	case Published:
 		s.Versions = append(s.Versions, e)
+	case CalibrationRequested: // changes nothing a decision needs
 	}
 	return s
 }

@@ -1,0 +1,29 @@
+package policy_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/domaintest"
+	. "github.com/rapport-crm/rapport/domain/policy"
+)
+
+func TestCalibrate(t *testing.T) {
+	day := domain.NewDate(2026, time.March, 1)
+	requested := CalibrationRequested{Kind: KindRFM, AsOf: day}
+	domaintest.Run(t, []domaintest.Spec[State, Event]{{
+		Name: "cut points are asked for as of the last closed day",
+		When: Calibrate{Closed: &day},
+		Then: []Event{requested},
+	}, {
+		Name:  "again, as often as one likes",
+		Given: []Event{requested},
+		When:  Calibrate{Closed: &day},
+		Then:  []Event{requested},
+	}, {
+		Name:  "no day was closed yet",
+		When:  Calibrate{},
+		Error: ErrNoDayClosed,
+	}})
+}
