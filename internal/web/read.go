@@ -24,16 +24,6 @@ var (
 	ErrTooLarge  = &domain.Error{Kind: domain.TooLarge, Code: "body_too_large", Detail: "a body has at most 1 MiB"}
 )
 
-// Read decodes the body of r, as Decode does. A body over MaxBody is refused.
-func Read[T any](r *http.Request) (T, error) {
-	var v T
-	body, err := Body(r)
-	if err != nil {
-		return v, err
-	}
-	return v, Decode(body, &v)
-}
-
 // Body returns the body of r, if it is not over MaxBody.
 func Body(r *http.Request) ([]byte, error) {
 	if r.ContentLength > MaxBody {
