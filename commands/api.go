@@ -41,7 +41,7 @@ func (a *API) Routes() []web.Route {
 	for _, d := range Catalogue {
 		routes = append(routes, a.route(d))
 	}
-	return append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.policiesRoute(), a.shippedPoliciesRoute())
+	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute()), a.policyRoutes()...)
 }
 
 func (a *API) route(d Definition) web.Route {

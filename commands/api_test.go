@@ -15,6 +15,7 @@ import (
 	"github.com/rapport-crm/rapport/commands"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/memlog"
 	"github.com/rapport-crm/rapport/internal/web"
@@ -275,7 +276,13 @@ func TestTheManualCalendar(t *testing.T) {
 
 func TestPublishingAPolicy(t *testing.T) {
 	s := serve(t, deployment.Manual)
-	list := func() (l commands.PolicyList) {
+	type policies struct {
+		Current  int `json:"current"`
+		Versions []struct {
+			Policy rfm.Policy `json:"policy"`
+		} `json:"versions"`
+	}
+	list := func() (l policies) {
 		if err := s.Get("/v1/policies/rfm").JSON(&l); err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +292,7 @@ func TestPublishingAPolicy(t *testing.T) {
 	if first.Current != 1 || len(first.Versions) != 1 {
 		t.Fatalf("%+v", first)
 	}
-	p := *first.Versions[0].Policy
+	p := first.Versions[0].Policy
 	body := func(extra string) string {
 		text, err := json.Marshal(p)
 		if err != nil {

@@ -24,8 +24,10 @@ var Catalogue = []Definition{
 	define[customer.State, customer.Event, customer.RecordRefund](Customers, "record-refund", "Record that money of a paid order went back").creates(),
 
 	stepwise(define[calendar.State, calendar.Event, calendar.CloseDay](Calendar, "close-day", "Close a business day, and every open day before it")),
-	define[policy.State, policy.Event, policy.PublishRFM](RFM, "publish-policy", "Publish the next version of the policy that scores customers", closedDay).creates(),
-	define[policy.State, policy.Event, policy.Calibrate](RFM, "calibrate", "Compute the cut points anew, as of the last closed day", calibrateClosed),
+	define[policy.State, policy.Event, policy.PublishRFM](Policies(policy.KindRFM), "publish-policy", "Publish the next version of the policy that scores customers").creates(),
+	define[policy.State, policy.Event, policy.PublishLifecycle](Policies(policy.KindLifecycle), "publish-policy", "Publish the next version of the policy that moves customers from stage to stage").creates(),
+	define[policy.State, policy.Event, policy.PublishContact](Policies(policy.KindContact), "publish-policy", "Publish the next version of the policy that says who may be contacted, how and when").creates(),
+	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
 	define[operations.State, operations.Event, operations.ParkEvent](Operations, "park-event", "Make the projections pass over one event"),
 }
 
@@ -43,14 +45,6 @@ func registering(d Definition) Definition {
 
 // probablyNew spares a registration the reading of a stream that hardly ever exists.
 func probablyNew(_ *API, r *Request, _ *customer.Register) { r.New = true }
-
-// closedDay tells a policy which days it can no longer change.
-func closedDay(a *API, _ *Request, c *policy.PublishRFM) { c.Closed = a.Writer.World.Facts().Closed }
-
-// calibrateClosed tells a calibration the last closed day.
-func calibrateClosed(a *API, _ *Request, c *policy.Calibrate) {
-	c.Closed = a.Writer.World.Facts().Closed
-}
 
 // stepwise repeats a command that does a bounded part at a time until nothing
 // is left to do. Every step has an id that follows from the command's, so that

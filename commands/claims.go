@@ -66,7 +66,7 @@ func (x *execution[S, E]) claim(ctx context.Context, claims []reservation.Claim,
 	if !changed {
 		return events, nil
 	}
-	return x.cmd.(claimant[S, E]).WithClaims(claims).Decide(x.memory.state)
+	return domain.Decide(x.memory.state, x.cmd.(claimant[S, E]).WithClaims(claims))
 }
 
 // claim claims a name for a customer and returns the id of the claim by which

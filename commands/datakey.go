@@ -59,8 +59,11 @@ func (w *Writer) createKey(ctx context.Context, of uuid.UUID, m eventschema.Meta
 		return nil, customer.ErrErased.With("the customer %s was erased", of)
 	case errors.Is(err, ErrStale), errors.Is(err, ErrUnknownOutcome):
 		key, readErr := w.readKey(ctx, of)
-		if key == nil && readErr == nil {
+		switch {
+		case key == nil && readErr == nil:
 			return nil, unavailable("create", stream, err)
+		case key == eventschema.Erased:
+			return nil, customer.ErrErased.With("the customer %s was erased", of)
 		}
 		return key, readErr
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/internal/web"
 )
 
@@ -37,9 +38,11 @@ type Group struct {
 var (
 	Customers  = Group{Path: "/v1/customers/{customer_id}", Tag: "customers", Customer: true}
 	Calendar   = Group{Path: "/v1/calendar", Tag: "calendar"}
-	RFM        = Group{Path: "/v1/policies/rfm", Tag: "policies"}
 	Operations = Group{Path: "/v1/operations", Tag: "operations"}
 )
+
+// Policies is the group of a kind of policy.
+func Policies(kind string) Group { return Group{Path: "/v1/policies/" + kind, Tag: "policies"} }
 
 // Path is where the command is served.
 func (d Definition) Path() string {
@@ -72,6 +75,7 @@ func define[S domain.State[S, E], E any, C domain.Command[S, E], P body[C]](
 			return Result{}, err
 		}
 		P(&c).SetSubject(a.subject(r, of))
+		a.Writer.World.Tell(&c)
 		for _, f := range complete {
 			f(a, &r, &c)
 		}
@@ -84,6 +88,7 @@ func define[S domain.State[S, E], E any, C domain.Command[S, E], P body[C]](
 // past that a manual calendar has yet to live through: to it nothing is future.
 func (a *API) subject(r Request, of uuid.UUID) domain.Subject {
 	s := a.Writer.World.Subject(of)
+	s.Actor = r.Actor
 	if r.Actor.Kind == actorImport && !s.Wall {
 		s.Latest = time.Time{}
 	}
@@ -115,7 +120,7 @@ var common = []string{
 func (d Definition) refuses() []string {
 	codes := append(append([]string(nil), d.Refuses...), common...)
 	if d.Group.Customer {
-		codes = append(codes, "customer_erased")
+		codes = append(codes, customer.ErrErased.Code, customer.ErrRestricted.Code)
 	}
 	return codes
 }

@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/contact"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/lifecycle"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
@@ -44,7 +46,7 @@ func (w *Writer) EnsureDeployment(ctx context.Context, want Deployment) (deploym
 	if err := w.checkDeployment(m.state.Created, want); err != nil {
 		return deployment.Created{}, 0, err
 	}
-	position, err := w.ensurePolicy(ctx, want)
+	position, err := w.ensurePolicies(ctx, want)
 	return m.state.Created, max(position, m.position), err
 }
 
@@ -120,9 +122,38 @@ func (w *Writer) checkDeployment(is deployment.Created, want Deployment) error {
 	return nil
 }
 
-// ensurePolicy publishes the first policy where there is none.
-func (w *Writer) ensurePolicy(ctx context.Context, want Deployment) (uint64, error) {
-	stream := policy.Stream(policy.KindRFM)
+// ensurePolicies publishes the first policy of each kind of which there is none.
+func (w *Writer) ensurePolicies(ctx context.Context, want Deployment) (position uint64, err error) {
+	scores := want.Policy
+	if scores == nil {
+		currency := want.Currency
+		if currency == "" {
+			currency = "USD"
+		}
+		standard := rfm.Default(currency)
+		scores = &standard
+	}
+	if err := scores.Validate(); err != nil {
+		return 0, fmt.Errorf("the first policy: %w", err)
+	}
+	stages, contacts := lifecycle.Default(), contact.Default()
+	for _, first := range []policy.Published{
+		{Kind: policy.KindRFM, RFM: scores},
+		{Kind: policy.KindLifecycle, Lifecycle: &stages},
+		{Kind: policy.KindContact, Contact: &contacts},
+	} {
+		at, err := w.ensurePolicy(ctx, first)
+		if err != nil {
+			return 0, err
+		}
+		position = max(position, at)
+	}
+	return position, nil
+}
+
+// ensurePolicy publishes a first policy where there is none of its kind.
+func (w *Writer) ensurePolicy(ctx context.Context, first policy.Published) (uint64, error) {
+	stream := policy.Stream(first.Kind)
 	m := &memory[policy.State]{tail: noTail}
 	read := func() error {
 		return fold[policy.State, policy.Event](ctx, w, m, stream, uuid.Nil)
@@ -130,20 +161,8 @@ func (w *Writer) ensurePolicy(ctx context.Context, want Deployment) (uint64, err
 	if err := read(); err != nil || len(m.state.Versions) > 0 {
 		return m.position, err
 	}
-	body := want.Policy
-	if body == nil {
-		currency := want.Currency
-		if currency == "" {
-			currency = "USD"
-		}
-		standard := rfm.Default(currency)
-		body = &standard
-	}
-	if err := body.Validate(); err != nil {
-		return 0, fmt.Errorf("the first policy: %w", err)
-	}
 	now := w.World.wall()
-	first := policy.Published{Kind: policy.KindRFM, Version: 1, EffectiveFrom: policy.Always, RFM: body}
+	first.Version, first.EffectiveFrom = 1, policy.Always
 	t, _, err := w.append(ctx, stream, noTail, w.founding(now, domain.DateOf(now, time.UTC)), []any{first}, nil)
 	if errors.Is(err, ErrStale) || errors.Is(err, ErrUnknownOutcome) {
 		err = read()

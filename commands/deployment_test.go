@@ -38,8 +38,8 @@ func TestTheFirstCreatesTheDeployment(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	}
-	if n := log.Len(); n != 2 {
-		t.Errorf("%d events, want the deployment and its policy", n)
+	if n := log.Len(); n != 4 {
+		t.Errorf("%d events, want the deployment and its three policies", n)
 	}
 	for raw, err := range log.Read(t.Context(), policy.Stream(policy.KindRFM), 0) {
 		if err != nil {

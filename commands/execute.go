@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/eventschema"
 )
 
@@ -47,6 +48,9 @@ type EventRef struct {
 
 // about is a command that knows whom it is about and what time it is.
 type about interface{ About() domain.Subject }
+
+// user is a command that is decided by policies, and says by which versions.
+type user interface{ Uses() []domain.PolicyRef }
 
 // Execute decides cmd on the current state of its stream and appends what was
 // decided. Commands of one stream queue up; a stream that another process
@@ -151,8 +155,11 @@ func (x *execution[S, E]) attempt(ctx context.Context) (Result, error) {
 	if x.r.Match != nil && !slices.Contains(x.r.Match, m.revision) {
 		return Result{}, ErrRevision.With("the revision is %d", m.revision)
 	}
+	if _, allowed := x.cmd.(domain.AfterErasure); m.key == eventschema.Erased && !allowed {
+		return Result{}, customer.ErrErased.With("the customer %s was erased", x.subject.Customer)
+	}
 	cmd, claims := x.claiming()
-	events, err := cmd.Decide(m.state)
+	events, err := domain.Decide(m.state, cmd)
 	if err != nil {
 		return Result{}, err
 	}
@@ -202,7 +209,7 @@ func (x *execution[S, E]) again(o *outcome) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if !bytes.Equal(digest, o.digest) {
+	if x.memory.key != eventschema.Erased && !bytes.Equal(digest, o.digest) { // of what was erased nobody knows the body
 		return Result{}, ErrKeyReused
 	}
 	return o.Result, nil
@@ -233,6 +240,12 @@ func (x *execution[S, E]) meta() eventschema.Meta {
 	}
 	if m.Correlation == uuid.Nil {
 		m.Correlation = x.r.Command
+	}
+	if x.memory != nil && x.memory.key == eventschema.Erased {
+		m.Reason = "" // there is no key to keep it with
+	}
+	if u, ok := x.cmd.(user); ok {
+		m.Policies = u.Uses()
 	}
 	return m
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
-	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/eventschema"
 	"golang.org/x/sync/errgroup"
 )
@@ -131,11 +130,12 @@ func evolve[S domain.State[S, E], E any](s S, data any) (S, bool) {
 	return s.Evolve(e), true
 }
 
-// readKey returns the data key of a customer, nil if there is none yet.
+// readKey returns the data key of a customer: nil if there is none yet, and
+// eventschema.Erased if it was destroyed.
 func (w *Writer) readKey(ctx context.Context, of uuid.UUID) (*eventschema.DataKey, error) {
 	_, key, err := w.keyStream(ctx, of)
 	if errors.Is(err, ErrDestroyed) {
-		return nil, customer.ErrErased.With("the customer %s was erased", of)
+		return eventschema.Erased, nil
 	}
 	return key, err
 }

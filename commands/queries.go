@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
@@ -88,33 +89,35 @@ type PolicyList struct {
 	Position uint64          `json:"position"`
 }
 
-// PolicyVersion is one version of the policy that scores customers.
+// PolicyVersion is one version of a policy.
 type PolicyVersion struct {
 	Version       int         `json:"version"`
 	EffectiveFrom domain.Date `json:"effective_from"`
-	Policy        *rfm.Policy `json:"policy"`
+	Policy        any         `json:"policy"` // as publish-policy of its kind takes it
 }
 
-func (a *API) policiesRoute() web.Route {
-	return web.Route{
-		Method: http.MethodGet, Path: "/v1/policies/rfm", Summary: "Every version of the policy that scores customers", Tag: "policies", Params: minPosition,
-		Answers: []web.Answer{{Status: http.StatusOK, Body: PolicyList{}}}, Refuses: []string{ErrBehind.Code},
-		Handler: func(w http.ResponseWriter, r *http.Request) error {
-			facts, err := a.facts(r)
-			if err != nil {
-				return err
-			}
-			today := a.Writer.World.Subject([16]byte{}).Today()
-			list := PolicyList{Kind: policy.KindRFM, Versions: []PolicyVersion{}, Position: facts.Position}
-			for _, p := range facts.Policies[policy.KindRFM] {
-				list.Versions = append(list.Versions, PolicyVersion{p.Version, p.EffectiveFrom, p.RFM})
-				if p.EffectiveFrom <= today {
+func (a *API) policyRoutes() (routes []web.Route) {
+	for _, kind := range policy.Kinds {
+		routes = append(routes, web.Route{
+			Method: http.MethodGet, Path: Policies(kind).Path, Summary: "Every version of the " + kind + " policy", Tag: "policies", Params: minPosition,
+			Answers: []web.Answer{{Status: http.StatusOK, Body: PolicyList{}}}, Refuses: []string{ErrBehind.Code},
+			Handler: func(w http.ResponseWriter, r *http.Request) error {
+				facts, err := a.facts(r)
+				if err != nil {
+					return err
+				}
+				list := PolicyList{Kind: kind, Versions: []PolicyVersion{}, Position: facts.Position}
+				for _, p := range facts.Policies[kind] {
+					list.Versions = append(list.Versions, PolicyVersion{p.Version, p.EffectiveFrom, p.Body()})
+				}
+				if p, ok := facts.Policies.On(kind, a.Writer.World.Subject(uuid.Nil).Today()); ok {
 					list.Current = p.Version
 				}
-			}
-			return web.WriteJSON(w, http.StatusOK, list)
-		},
+				return web.WriteJSON(w, http.StatusOK, list)
+			},
+		})
 	}
+	return routes
 }
 
 // ShippedPolicies are the policies that come with the program.

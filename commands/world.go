@@ -8,10 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
-	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/operations"
-	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/world"
 	"github.com/rapport-crm/rapport/eventschema"
 )
 
@@ -32,14 +31,12 @@ type World struct {
 // Facts are what the world is at a position of the log. They are not changed
 // afterwards.
 type Facts struct {
-	Deployment deployment.Created
-	Closed     *domain.Date // the last day closed, nil before the first
-	Policies   map[string][]policy.Published
-	Parked     map[uuid.UUID]operations.EventParked
-	Position   uint64 // of the log: everything up to it is in
+	*world.World // never nil
+	Parked       map[uuid.UUID]operations.EventParked
+	Position     uint64 // of the log: everything up to it is in
 }
 
-var worldEvents = []string{"deployment.", "calendar.", "policy.", "operations."}
+var worldEvents = append([]string{"operations."}, world.Streams...)
 
 // Follow keeps the world up to date until ctx ends or the log fails. It may be
 // started again.
@@ -50,7 +47,7 @@ func (w *World) Follow(ctx context.Context, log Log, events *eventschema.Registr
 			if err != nil {
 				return fmt.Errorf("world: %s at %d: %w", raw.Type, raw.Position, err)
 			}
-			if err := w.apply(e.Data); err != nil {
+			if err := w.apply(e.ID, e.Data); err != nil {
 				return fmt.Errorf("world: %s at %d: %w", raw.Type, raw.Position, err)
 			}
 		}
@@ -59,26 +56,17 @@ func (w *World) Follow(ctx context.Context, log Log, events *eventschema.Registr
 	})
 }
 
-func (w *World) apply(data any) error {
+func (w *World) apply(id uuid.UUID, data any) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.facts.World = w.known().With(id, data)
 	switch e := data.(type) {
 	case deployment.Created:
 		zone, err := time.LoadLocation(e.Zone)
 		if err != nil {
 			return err
 		}
-		w.facts.Deployment, w.zone = e, zone
-	case calendar.DayClosed:
-		w.facts.Closed = &e.Date
-	case policy.Published:
-		all := map[string][]policy.Published{}
-		for kind, versions := range w.facts.Policies {
-			all[kind] = versions
-		}
-		versions := all[e.Kind]
-		all[e.Kind] = append(versions[:len(versions):len(versions)], e)
-		w.facts.Policies = all
+		w.zone = zone
 	case operations.EventParked:
 		all := map[uuid.UUID]operations.EventParked{e.EventID: e}
 		for id, parked := range w.facts.Parked {
@@ -87,6 +75,14 @@ func (w *World) apply(data any) error {
 		w.facts.Parked = all
 	}
 	return nil
+}
+
+// known returns what holds for all customers.
+func (w *World) known() *world.World {
+	if w.facts.World == nil {
+		return new(world.World)
+	}
+	return w.facts.World
 }
 
 func (w *World) advance(position uint64) {
@@ -103,7 +99,20 @@ func (w *World) advance(position uint64) {
 func (w *World) Facts() Facts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.facts
+	facts := w.facts
+	facts.World = w.known()
+	return facts
+}
+
+// Tell tells a command what it wants to know of the world. cmd is a pointer to it.
+func (w *World) Tell(cmd any) {
+	known := w.Facts().World
+	if c, ok := cmd.(interface{ SetWorld(*world.World) }); ok {
+		c.SetWorld(known)
+	}
+	if c, ok := cmd.(interface{ SetClosed(*domain.Date) }); ok {
+		c.SetClosed(known.Closed)
+	}
 }
 
 // WaitFor waits until the world has everything up to a position of the log.
@@ -142,11 +151,11 @@ func (w *World) Subject(of uuid.UUID) domain.Subject {
 	if s.Zone == nil {
 		s.Zone = time.UTC
 	}
-	switch s.Wall = w.facts.Deployment.Calendar != deployment.Manual; {
+	switch s.Wall = w.known().Deployment.Calendar != deployment.Manual; {
 	case s.Wall:
 		s.Latest = wall.Add(clockSkew)
-	case w.facts.Closed != nil:
-		open := *w.facts.Closed + 1
+	case w.known().Closed != nil:
+		open := *w.known().Closed + 1
 		s.Now, s.Latest = open.Start(s.Zone).UTC(), open.End(s.Zone)
 	}
 	return s

@@ -25,6 +25,28 @@ type Command[S, E any] interface {
 	Decide(S) ([]E, error)
 }
 
+// Decide decides cmd on s, unless s takes no such command at all. It is how a
+// command is decided; Decide of the command itself does not ask the state first.
+func Decide[S State[S, E], E any](s S, cmd Command[S, E]) ([]E, error) {
+	if g, ok := any(s).(Guard); ok {
+		if err := g.Admit(cmd); err != nil {
+			return nil, err
+		}
+	}
+	return cmd.Decide(s)
+}
+
+// Guard is a state that refuses some commands as a whole, whatever they ask for.
+type Guard interface{ Admit(cmd any) error }
+
+// AfterErasure marks a command that an erased customer still takes. It must not
+// carry personal data: there is no key to keep it with.
+type AfterErasure interface{ AfterErasure() }
+
+// WhileRestricted marks a command that is taken while the processing of a
+// customer's data is restricted.
+type WhileRestricted interface{ WhileRestricted() }
+
 // Dated is an event that carries its own business time. Others occur when they
 // are decided.
 type Dated interface{ Occurred() time.Time }

@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -27,6 +29,13 @@ func (p *Problems) Required(pointer, text string, most int) {
 		return
 	}
 	p.Text(pointer, text, most)
+}
+
+// OneOf notes in p that a text is none of those allowed. An empty text is right.
+func (p *Problems) OneOf(pointer, text string, allowed ...string) {
+	if text != "" && !slices.Contains(allowed, text) {
+		p.Add(pointer, "must be one of %s", strings.Join(allowed, ", "))
+	}
 }
 
 // Currency notes in p what is wrong with a currency code.

@@ -10,6 +10,7 @@ import (
 // about and what time it is. Commands embed it.
 type Subject struct {
 	Customer uuid.UUID      // zero for commands of no customer
+	Actor    Actor          // who gives the command
 	Now      time.Time      // business now
 	Latest   time.Time      // no fact may be dated later; zero: nothing counts as future
 	Zone     *time.Location // the business time zone; nil: UTC

@@ -164,7 +164,7 @@ func (m *Meta) member(r *reader, i int) {
 	case 4:
 		m.Causation = r.id()
 	case 5:
-		m.Actor.read(r)
+		m.Actor = readActor(r)
 	case 6:
 		m.Channel = r.shared()
 	case 7:
@@ -190,7 +190,7 @@ func (m *Meta) member(r *reader, i int) {
 	}
 }
 
-func (a *Actor) read(r *reader) {
+func readActor(r *reader) (a Actor) {
 	var seen uint64
 	next := 0
 	for more := r.open('{'); more; more = r.more('{') {
@@ -213,6 +213,7 @@ func (a *Actor) read(r *reader) {
 			a.Asserted = r.bool()
 		}
 	}
+	return a
 }
 
 func readPolicyRef(r *reader) (p PolicyRef) {

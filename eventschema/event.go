@@ -53,19 +53,10 @@ type Meta struct {
 }
 
 // Actor is who is responsible for an event.
-type Actor struct {
-	Kind       string `json:"kind"` // user, api, rule, ai, rpa, import, system
-	ID         string `json:"id,omitempty"`
-	OnBehalfOf string `json:"on_behalf_of,omitempty"`
-	Version    string `json:"version,omitempty"`  // of the model or rule
-	Asserted   bool   `json:"asserted,omitempty"` // the caller said so; nobody checked
-}
+type Actor = domain.Actor
 
 // PolicyRef names a version of a policy.
-type PolicyRef struct {
-	Kind    string `json:"kind"`
-	Version int    `json:"version"`
-}
+type PolicyRef = domain.PolicyRef
 
 // Chain is the value of a stream's hash chain after an event: SHA-256 over the
 // value before it and the event's stored bytes. The zero value starts a stream.

@@ -47,7 +47,7 @@ func envelope() Meta {
 		OccurredAt:   noon,
 		RecordedAt:   noon.Add(1234567 * time.Nanosecond),
 		BusinessDate: firstDate,
-		Policies:     []PolicyRef{{"rfm", 3}},
+		Policies:     []PolicyRef{{Kind: "rfm", Version: 3}},
 	}
 }
 

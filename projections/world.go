@@ -3,7 +3,6 @@ package projections
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -22,7 +21,7 @@ type World struct {
 	Zone   string       `json:"zone,omitempty"`   // the business time zone, once known
 	Closed *domain.Date `json:"closed,omitempty"` // the last closed business day
 	// Policies holds every version published, by kind, oldest first.
-	Policies map[string][]policy.Published `json:"policies,omitempty"`
+	Policies policy.Set `json:"policies,omitempty"`
 	// Calibration is the one that stands; Failed the attempt after it, if that failed.
 	Calibration *rfm.Calibrated        `json:"calibration,omitempty"`
 	Failed      *rfm.CalibrationFailed `json:"calibration_failed,omitempty"`
@@ -66,12 +65,7 @@ func (w *World) Evolve(e Event) *World {
 		next.Zone, next.Closed = d.Zone, &d.Date
 		next.ask(e, 0)
 	case policy.Published:
-		versions := w.Policies[d.Kind]
-		next.Policies = maps.Clone(w.Policies)
-		if next.Policies == nil {
-			next.Policies = map[string][]policy.Published{}
-		}
-		next.Policies[d.Kind] = append(versions[:len(versions):len(versions)], d)
+		next.Policies = w.Policies.With(d)
 		if d.Kind == policy.KindRFM {
 			next.ask(e, d.Version)
 		}
@@ -131,21 +125,10 @@ func (w *World) answered(position uint64) bool {
 // Policy returns the version of a kind that is in force on a business date: the
 // last one published whose effective date has come.
 func (w *World) Policy(kind string, on domain.Date) (policy.Published, bool) {
-	versions := w.Policies[kind]
-	for i := len(versions) - 1; i >= 0; i-- {
-		if versions[i].EffectiveFrom <= on {
-			return versions[i], true
-		}
-	}
-	return policy.Published{}, false
+	return w.Policies.On(kind, on)
 }
 
 // PolicyVersion returns a version of a kind by its number.
 func (w *World) PolicyVersion(kind string, version int) (policy.Published, bool) {
-	for _, p := range w.Policies[kind] {
-		if p.Version == version {
-			return p, true
-		}
-	}
-	return policy.Published{}, false
+	return w.Policies.Version(kind, version)
 }

@@ -128,7 +128,7 @@ func TestAllPagesTogetherAreTheWholeList(t *testing.T) {
 		}
 		if v, ok := set("external_id", "till:t3", "till:t4", "web:t3"); ok {
 			keep = append(keep, func(c readapi.Customer) bool {
-				return slices.ContainsFunc(c.ExternalIDs, func(x profile.ExternalID) bool { return x.System+":"+x.ID == v })
+				return slices.ContainsFunc(c.ExternalIDs, func(x customer.LinkedID) bool { return x.System+":"+x.ID == v })
 			})
 		}
 		sort, _ := set("sort", "registered_at", "-registered_at", "name", "-name", "last_order", "-last_order")

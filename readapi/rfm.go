@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	rules "github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections/profile"
@@ -182,8 +183,8 @@ func (a *API) distribution(w http.ResponseWriter, r *http.Request) error {
 
 // Scored is a customer by score.
 type Scored struct {
-	CustomerID  uuid.UUID            `json:"customer_id"`
-	ExternalIDs []profile.ExternalID `json:"external_ids"`
+	CustomerID  uuid.UUID           `json:"customer_id"`
+	ExternalIDs []customer.LinkedID `json:"external_ids"`
 	RFM
 }
 
@@ -223,7 +224,7 @@ func (a *API) scoredCustomers(w http.ResponseWriter, r *http.Request) error {
 	answer := ScoredCustomers{Customers: []Scored{}, Stamp: o.stamp()}
 	for _, c := range found {
 		item := c.item.(*listed)
-		answer.Customers = append(answer.Customers, Scored{c.id, slices.Clip(append([]profile.ExternalID{}, item.profile.ExternalIDs...)), item.rfm})
+		answer.Customers = append(answer.Customers, Scored{c.id, slices.Clip(append([]customer.LinkedID{}, item.profile.ExternalIDs...)), item.rfm})
 	}
 	if next != nil {
 		answer.NextCursor = p.next(a.cursors(), next)

@@ -11,7 +11,7 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
-	"github.com/rapport-crm/rapport/projections/profile"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/projections/rfm"
 )
 
@@ -114,7 +114,7 @@ func (a *API) exportBySource(ctx context.Context, o overall, source string, writ
 				continue
 			}
 			var d struct {
-				ExternalIDs []profile.ExternalID `json:"external_ids"`
+				ExternalIDs []customer.LinkedID `json:"external_ids"`
 			}
 			if err := json.Unmarshal(stored, &d); err != nil {
 				return fmt.Errorf("profile document of %v: %w", ids[i], err)

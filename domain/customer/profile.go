@@ -1,10 +1,60 @@
 package customer
 
 import (
+	"time"
+
 	"golang.org/x/text/language"
 
 	"github.com/rapport-crm/rapport/domain"
 )
+
+// Profile is who a customer is.
+type Profile struct {
+	Kind         string    `json:"kind,omitempty"`
+	Name         Name      `json:"name,omitzero"`
+	Source       Source    `json:"source,omitzero"`
+	Locale       string    `json:"locale,omitempty"`
+	Currency     string    `json:"currency,omitempty"`
+	TimeZone     string    `json:"time_zone,omitempty"`
+	RegisteredAt time.Time `json:"registered_at,omitzero"`
+}
+
+// Fold brings the profile up to date with an event.
+func (p *Profile) Fold(r Record) {
+	switch e := r.Event.(type) {
+	case Registered:
+		p.Kind, p.Name, p.Source = e.Kind, e.Name, e.Source
+		p.Locale, p.Currency, p.TimeZone = e.Locale, e.Currency, e.TimeZone
+		p.RegisteredAt = e.RegisteredAt
+	case ProfileUpdated:
+		for _, c := range e.Changes {
+			if field := p.field(c.Field); field != nil {
+				*field = c.Became
+			}
+		}
+	}
+}
+
+// field returns the place of a profile field by its name in ProfileUpdated.
+func (p *Profile) field(name string) *string {
+	switch name {
+	case "name.given":
+		return &p.Name.Given
+	case "name.family":
+		return &p.Name.Family
+	case "name.display":
+		return &p.Name.Display
+	case "name.organisation":
+		return &p.Name.Organisation
+	case "locale":
+		return &p.Locale
+	case "currency":
+		return &p.Currency
+	case "time_zone":
+		return &p.TimeZone
+	}
+	return nil
+}
 
 // checkLocale notes what is wrong with a BCP 47 tag.
 func checkLocale(p *domain.Problems, pointer, tag string) {

@@ -4,24 +4,47 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 )
 
-// State is what decisions about a customer need to know, and the profile as it
-// is. It folds events without their personal fields as well.
+// State is what decisions about a customer need to know: parts that the read
+// models show as well, and the orders. It folds events without their personal
+// fields as well.
 type State struct {
 	Registered  bool
 	Since       time.Time // the earliest fact known of the customer
-	Kind        string
-	Name        Name
-	Source      Source
-	Locale      string
-	Currency    string
-	TimeZone    string
-	ExternalIDs []ExternalIDLinked
-	abandoned   []ClaimAbandoned
-	orders      map[string]*Order
-	refunds     map[string]RefundRecorded
+	Profile               // who they are
+	Contacts              // where they are reached, and under which ids others know them
+	Permissions           // for what and how they may be contacted
+	Standing              // their stage
+	Ownership             // who looks after them
+	Rights                // what the law or they themselves locked
+
+	abandoned []ClaimAbandoned
+	orders    map[string]*Order
+	refunds   map[string]RefundRecorded
+}
+
+// Record is an event with what explains it. The write side folds events alone;
+// then the rest is zero.
+type Record struct {
+	Event
+	ID         uuid.UUID
+	Revision   uint64
+	Actor      domain.Actor
+	OccurredAt time.Time
+	Policies   []domain.PolicyRef
+}
+
+// Policy returns the version of a kind of policy that the decision used; 0 for none.
+func (r Record) Policy(kind string) int {
+	for _, p := range r.Policies {
+		if p.Kind == kind {
+			return p.Version
+		}
+	}
+	return 0
 }
 
 // Order is what is known of one order.
@@ -39,11 +62,6 @@ type Order struct {
 // Order returns what is known of an order, nil if nothing is.
 func (s State) Order(id string) *Order { return s.orders[id] }
 
-// Holds says whether the customer has confirmed a reserved name.
-func (s State) Holds(kind, lookup string) bool {
-	return slices.ContainsFunc(s.ExternalIDs, func(e ExternalIDLinked) bool { return e.Lookup == lookup })
-}
-
 // Abandoned says whether a claim of the customer lapsed and was given away.
 func (s State) Abandoned(claim string) bool {
 	return slices.ContainsFunc(s.abandoned, func(e ClaimAbandoned) bool { return e.Claim == claim })
@@ -56,19 +74,16 @@ func (s State) Evolve(e Event) State {
 			s.Since = at
 		}
 	}
+	r := Record{Event: e}
+	s.Profile.Fold(r)
+	s.Contacts.Fold(r)
+	s.Permissions.Fold(r)
+	s.Standing.Fold(r)
+	s.Ownership.Fold(r)
+	s.Rights.Fold(r)
 	switch e := e.(type) {
 	case Registered:
 		s.Registered = true
-		s.Kind, s.Name, s.Source = e.Kind, e.Name, e.Source
-		s.Locale, s.Currency, s.TimeZone = e.Locale, e.Currency, e.TimeZone
-	case ProfileUpdated:
-		for _, c := range e.Changes {
-			if field := s.field(c.Field); field != nil {
-				*field = c.Became
-			}
-		}
-	case ExternalIDLinked:
-		s.ExternalIDs = append(s.ExternalIDs, e)
 	case ClaimAbandoned:
 		s.abandoned = append(s.abandoned, e)
 	case OrderRecorded:
@@ -109,32 +124,12 @@ func (s *State) refund(e RefundRecorded) {
 	}
 }
 
-// field returns the place of a profile field by its name in ProfileUpdated.
-func (s *State) field(name string) *string {
-	switch name {
-	case "name.given":
-		return &s.Name.Given
-	case "name.family":
-		return &s.Name.Family
-	case "name.display":
-		return &s.Name.Display
-	case "name.organisation":
-		return &s.Name.Organisation
-	case "locale":
-		return &s.Locale
-	case "currency":
-		return &s.Currency
-	case "time_zone":
-		return &s.TimeZone
-	}
-	return nil
-}
-
 // Why a customer refuses a command.
 var (
 	ErrNotFound       = &domain.Error{Kind: domain.NotFound, Code: "customer_not_found"}
 	ErrExists         = &domain.Error{Kind: domain.Conflict, Code: "customer_exists"}
 	ErrErased         = &domain.Error{Kind: domain.Gone, Code: "customer_erased"}
+	ErrRestricted     = &domain.Error{Kind: domain.Restricted, Code: "processing_restricted"}
 	ErrOrderNotFound  = &domain.Error{Kind: domain.NotFound, Code: "order_not_found"}
 	ErrOrderExists    = &domain.Error{Kind: domain.Conflict, Code: "order_exists"}
 	ErrOrderCancelled = &domain.Error{Kind: domain.Conflict, Code: "order_cancelled"}

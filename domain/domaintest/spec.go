@@ -32,7 +32,7 @@ func Run[S domain.State[S, E], E any](t *testing.T, specs []Spec[S, E]) {
 			for _, e := range spec.Given {
 				state = state.Evolve(e)
 			}
-			got, err := spec.When.Decide(state)
+			got, err := domain.Decide(state, spec.When)
 			if !errors.Is(err, spec.Error) {
 				t.Fatalf("error = %v, want %v", err, spec.Error)
 			}

@@ -14,6 +14,9 @@ type Calibrate struct {
 	Closed *domain.Date `json:"-"`
 }
 
+// SetClosed tells the last day closed.
+func (c *Calibrate) SetClosed(d *domain.Date) { c.Closed = d }
+
 // Stream implements domain.Command.
 func (Calibrate) Stream() string { return Stream(KindRFM) }
 

@@ -1,8 +1,11 @@
-// Package policy is the streams of published policies, one for each kind.
+// Package policy is the streams of published policies, one for each kind. What
+// the policies say is said in packages of their own, such as domain/rfm.
 package policy
 
 import (
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/contact"
+	"github.com/rapport-crm/rapport/domain/lifecycle"
 	"github.com/rapport-crm/rapport/domain/rfm"
 )
 
@@ -11,16 +14,41 @@ import (
 //sumtype:decl
 type Event interface{ policyEvent() }
 
-// KindRFM is the kind of policy that scores customers.
-const KindRFM = "rfm"
+// Kinds of policy.
+const (
+	KindRFM       = "rfm"       // how customers are scored
+	KindLifecycle = "lifecycle" // when customers move from stage to stage
+	KindContact   = "contact"   // who may be contacted, how and when
+)
+
+// Kinds is every kind of policy there is.
+var Kinds = []string{KindRFM, KindLifecycle, KindContact}
 
 // Published says which policy of a kind holds from a date on. The member named
 // like the kind holds its body.
 type Published struct {
-	Kind          string      `json:"kind"`
-	Version       int         `json:"version"` // 1, 2, 3, …
-	EffectiveFrom domain.Date `json:"effective_from"`
-	RFM           *rfm.Policy `json:"rfm,omitempty"`
+	Kind          string            `json:"kind"`
+	Version       int               `json:"version"` // 1, 2, 3, …
+	EffectiveFrom domain.Date       `json:"effective_from"`
+	RFM           *rfm.Policy       `json:"rfm,omitempty"`
+	Lifecycle     *lifecycle.Policy `json:"lifecycle,omitempty"`
+	Contact       *contact.Policy   `json:"contact,omitempty"`
+}
+
+// Ref names the version.
+func (p Published) Ref() domain.PolicyRef { return domain.PolicyRef{Kind: p.Kind, Version: p.Version} }
+
+// Body returns the member that holds the body.
+func (p Published) Body() any {
+	switch p.Kind {
+	case KindRFM:
+		return p.RFM
+	case KindLifecycle:
+		return p.Lifecycle
+	case KindContact:
+		return p.Contact
+	}
+	return nil
 }
 
 // CalibrationRequested says that somebody wants new cut points as of the last
@@ -47,4 +75,39 @@ func (s State) Evolve(e Event) State {
 	case CalibrationRequested: // changes nothing a decision needs
 	}
 	return s
+}
+
+// Set is every version published, by kind, oldest first.
+type Set map[string][]Published
+
+// With returns the set with another version; s stays as it is.
+func (s Set) With(p Published) Set {
+	next := make(Set, len(s)+1)
+	for kind, versions := range s {
+		next[kind] = versions
+	}
+	versions := s[p.Kind]
+	next[p.Kind] = append(versions[:len(versions):len(versions)], p)
+	return next
+}
+
+// On returns the version of a kind that is in force on a date.
+func (s Set) On(kind string, date domain.Date) (Published, bool) {
+	versions := s[kind]
+	for i := len(versions) - 1; i >= 0; i-- {
+		if versions[i].EffectiveFrom <= date {
+			return versions[i], true
+		}
+	}
+	return Published{}, false
+}
+
+// Version returns a version of a kind.
+func (s Set) Version(kind string, version int) (Published, bool) {
+	for _, p := range s[kind] {
+		if p.Version == version {
+			return p, true
+		}
+	}
+	return Published{}, false
 }

@@ -21,35 +21,35 @@ func TestPublishRFM(t *testing.T) {
 	wrong.Examples = []rfm.Example{{R: 5, F: 5, M: 5, Label: "Lost"}}
 	domaintest.Run(t, []domaintest.Spec[State, Event]{{
 		Name: "before the calendar begins a policy holds from the beginning",
-		When: PublishRFM{Subject: today, Policy: euro},
+		When: PublishRFM{Publication{Subject: today}, euro},
 		Then: []Event{published(1, Always, euro)},
 	}, {
 		Name:  "afterwards from today",
 		Given: []Event{published(1, Always, euro)},
-		When:  PublishRFM{Subject: today, Closed: &closed, Policy: dollar},
+		When:  PublishRFM{Publication{Subject: today, Closed: &closed}, dollar},
 		Then:  []Event{published(2, closed+1, dollar)},
 	}, {
 		Name:  "or from a later day",
 		Given: []Event{published(1, Always, euro)},
-		When:  PublishRFM{Subject: today, Closed: &closed, Policy: dollar, EffectiveFrom: ptr(closed + 9)},
+		When:  PublishRFM{Publication{Subject: today, Closed: &closed, EffectiveFrom: ptr(closed + 9)}, dollar},
 		Then:  []Event{published(2, closed+9, dollar)},
 	}, {
 		Name:  "the policy that holds already is nothing to do",
 		Given: []Event{published(1, Always, euro)},
-		When:  PublishRFM{Subject: today, Closed: &closed, Policy: euro},
+		When:  PublishRFM{Publication{Subject: today, Closed: &closed}, euro},
 	}, {
 		Name:  "a closed day is not scored again",
 		Given: []Event{published(1, Always, euro)},
-		When:  PublishRFM{Subject: today, Closed: &closed, Policy: dollar, EffectiveFrom: &closed},
+		When:  PublishRFM{Publication{Subject: today, Closed: &closed, EffectiveFrom: &closed}, dollar},
 		Error: ErrBackDated,
 	}, {
 		Name:  "before the version before it",
 		Given: []Event{published(1, closed+9, euro)},
-		When:  PublishRFM{Subject: today, Closed: &closed, Policy: dollar},
+		When:  PublishRFM{Publication{Subject: today, Closed: &closed}, dollar},
 		Error: ErrOverlaps,
 	}, {
 		Name:  "a policy that fails its own examples",
-		When:  PublishRFM{Subject: today, Policy: wrong},
+		When:  PublishRFM{Publication{Subject: today}, wrong},
 		Error: domain.ErrValidation,
 	}})
 }

@@ -70,7 +70,7 @@ func (d *deployment) must(err error) {
 
 func (d *deployment) publish(p rfm.Policy) {
 	d.Helper()
-	execute(d, policy.PublishRFM{Subject: d.writer.World.Subject(uuid.Nil), Policy: p, EffectiveFrom: &policy.Always})
+	execute(d, policy.PublishRFM{Publication: policy.Publication{Subject: d.writer.World.Subject(uuid.Nil), EffectiveFrom: &policy.Always}, Policy: p})
 }
 
 // order records an order of a customer of its own.

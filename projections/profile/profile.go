@@ -43,23 +43,14 @@ func New() *projections.View[Document] {
 
 // Document is a customer as it is.
 type Document struct {
-	Revision     uint64          `json:"revision"` // of the customer's stream: what If-Match compares
-	Kind         string          `json:"kind,omitempty"`
-	Name         customer.Name   `json:"name,omitzero"`
-	Source       customer.Source `json:"source,omitzero"`
-	Locale       string          `json:"locale,omitempty"`
-	Currency     string          `json:"currency,omitempty"`
-	TimeZone     string          `json:"time_zone,omitempty"`
-	RegisteredAt time.Time       `json:"registered_at,omitzero"`
-	ExternalIDs  []ExternalID    `json:"external_ids,omitempty"` // in the order they were linked
-	Orders       Orders          `json:"orders,omitzero"`
-}
-
-// ExternalID is the id under which another system knows the customer.
-type ExternalID struct {
-	System string `json:"system"`
-	ID     string `json:"id,omitempty"` // empty after an erasure
-	Lookup string `json:"lookup"`       // the keyed hash that finds it
+	Revision uint64 `json:"revision"` // of the customer's stream: what If-Match compares
+	customer.Profile
+	customer.Contacts
+	Permissions customer.Permissions `json:"permissions,omitzero"`
+	Standing    customer.Standing    `json:"lifecycle,omitzero"`
+	Ownership   customer.Ownership   `json:"ownership,omitzero"`
+	Rights      customer.Rights      `json:"rights,omitzero"`
+	Orders      Orders               `json:"orders,omitzero"`
 }
 
 // Orders is what a customer ordered, in sum.
@@ -83,62 +74,43 @@ type Total struct {
 }
 
 func fold(d *Document, event projections.Event) bool {
-	switch e := event.Data.(type) {
-	case customer.Registered:
-		d.Kind, d.Name, d.Source = e.Kind, e.Name, e.Source
-		d.Locale, d.Currency, d.TimeZone = e.Locale, e.Currency, e.TimeZone
-		d.RegisteredAt = e.RegisteredAt
-	case customer.ProfileUpdated:
-		for _, c := range e.Changes {
-			if field := d.field(c.Field); field != nil {
-				*field = c.Became
-			}
-		}
-	case customer.ExternalIDLinked:
-		if !slices.ContainsFunc(d.ExternalIDs, func(x ExternalID) bool { return x.Lookup == e.Lookup }) {
-			d.ExternalIDs = append(d.ExternalIDs, ExternalID{e.System, e.ID, e.Lookup})
-		}
-	case customer.ClaimAbandoned:
-		if d.RegisteredAt.IsZero() {
-			return false // nobody is there yet
-		}
-	case customer.OrderRecorded:
-		d.Orders.record(e)
-	case customer.OrderPaid:
-		d.Orders.Paid++
-		d.Orders.settle(e.OrderID)
-	case customer.OrderCancelled:
-		d.Orders.Cancelled++
-		d.Orders.settle(e.OrderID)
-	case customer.RefundRecorded:
-		d.Orders.Refunds++
-		d.Orders.total(e.Amount.Currency).RefundedMinor += e.Amount.AmountMinor
-	default:
+	fact, ok := event.Data.(customer.Event)
+	if !ok {
 		return false
 	}
+	if _, abandoned := fact.(customer.ClaimAbandoned); abandoned && d.RegisteredAt.IsZero() {
+		return false // nobody is there yet
+	}
+	r := customer.Record{
+		Event: fact, ID: event.ID, Revision: event.Revision,
+		Actor: event.Meta.Actor, OccurredAt: event.Meta.OccurredAt, Policies: event.Meta.Policies,
+	}
+	d.Profile.Fold(r)
+	d.Contacts.Fold(r)
+	d.Permissions.Fold(r)
+	d.Standing.Fold(r)
+	d.Ownership.Fold(r)
+	d.Rights.Fold(r)
+	d.Orders.fold(r)
 	d.Revision = event.Revision
 	return true
 }
 
-// field returns the place of a field by its name in ProfileUpdated.
-func (d *Document) field(name string) *string {
-	switch name {
-	case "name.given":
-		return &d.Name.Given
-	case "name.family":
-		return &d.Name.Family
-	case "name.display":
-		return &d.Name.Display
-	case "name.organisation":
-		return &d.Name.Organisation
-	case "locale":
-		return &d.Locale
-	case "currency":
-		return &d.Currency
-	case "time_zone":
-		return &d.TimeZone
+// fold brings the sums up to date with an event.
+func (o *Orders) fold(r customer.Record) {
+	switch e := r.Event.(type) {
+	case customer.OrderRecorded:
+		o.record(e)
+	case customer.OrderPaid:
+		o.Paid++
+		o.settle(e.OrderID)
+	case customer.OrderCancelled:
+		o.Cancelled++
+		o.settle(e.OrderID)
+	case customer.RefundRecorded:
+		o.Refunds++
+		o.total(e.Amount.Currency).RefundedMinor += e.Amount.AmountMinor
 	}
-	return nil
 }
 
 func (o *Orders) record(e customer.OrderRecorded) {

@@ -49,9 +49,13 @@ func TestAProfileIsTheCustomerAsItIs(t *testing.T) {
 	)...)
 	first, last := domain.Date(10), domain.Date(30)
 	want := Document{
-		Kind: customer.Person, Name: customer.Name{Given: "Zoë", Family: "Maier"}, Source: customer.Source{Channel: "web"},
-		Locale: "de-DE", Currency: "EUR", RegisteredAt: registered.RegisteredAt,
-		ExternalIDs: []ExternalID{{"shop", "4711", "aa"}, {"till", "12", "bb"}},
+		Profile: customer.Profile{
+			Kind: customer.Person, Name: customer.Name{Given: "Zoë", Family: "Maier"}, Source: customer.Source{Channel: "web"},
+			Locale: "de-DE", Currency: "EUR", RegisteredAt: registered.RegisteredAt,
+		},
+		Contacts: customer.Contacts{ExternalIDs: []customer.LinkedID{
+			{System: "shop", ID: "4711", Lookup: "aa"}, {System: "till", ID: "12", Lookup: "bb"},
+		}},
 		Orders: Orders{
 			Count: 4, Paid: 2, Cancelled: 2, Refunds: 1, FirstOn: &first, LastOn: &last,
 			Totals: []Total{{"EUR", 1700, 300}, {"USD", 500, 0}}, Unpaid: []string{"b"},

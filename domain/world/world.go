@@ -1,0 +1,58 @@
+// Package world is what holds for all customers, as far as decisions need it: how
+// far the calendar has come and which policies were published. It is folded
+// from streams of its own and handed to commands as a field.
+package world
+
+import (
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/policy"
+)
+
+// World is what holds for all customers. The zero value is a world in which
+// nothing was said yet. It is not changed: With returns another one.
+type World struct {
+	Deployment deployment.Created
+	Closed     *domain.Date // the last day closed, nil before the first
+	ClosedBy   uuid.UUID    // the event that closed it
+	Policies   policy.Set
+}
+
+// Streams are the beginnings of the types of event that With understands.
+var Streams = []string{"deployment.", "calendar.", "policy."}
+
+// With returns the world after an event; w itself if the event does not change it.
+func (w *World) With(id uuid.UUID, event any) *World {
+	next := *w
+	switch e := event.(type) {
+	case deployment.Created:
+		next.Deployment = e
+	case calendar.DayClosed:
+		next.Closed, next.ClosedBy = &e.Date, id
+	case policy.Published:
+		next.Policies = w.Policies.With(e)
+	default:
+		return w
+	}
+	return &next
+}
+
+// Known is what a command knows of the world beside its body. Commands that need
+// to embed it.
+type Known struct {
+	// World is nil where nothing is known.
+	World *World `json:"-"`
+}
+
+// SetWorld tells the command of the world.
+func (k *Known) SetWorld(w *World) { k.World = w }
+
+// Policy returns the version of a kind of policy that is in force on a date.
+func (k Known) Policy(kind string, on domain.Date) (policy.Published, bool) {
+	if k.World == nil {
+		return policy.Published{}, false
+	}
+	return k.World.Policies.On(kind, on)
+}
