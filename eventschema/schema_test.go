@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -25,6 +26,12 @@ func schemaOf(t *Type) ([]byte, error) {
 		Anonymous:                 true,
 		AllowAdditionalProperties: true, // a reader passes over what it does not know
 		ExpandedStruct:            true,
+		Namer: func(t reflect.Type) string { // policies of several kinds are all called Policy
+			if t.Name() == "" {
+				return ""
+			}
+			return path.Base(t.PkgPath()) + "." + t.Name()
+		},
 		Mapper: func(t reflect.Type) *jsonschema.Schema {
 			switch t {
 			case reflect.TypeFor[domain.Date]():
