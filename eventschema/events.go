@@ -23,6 +23,17 @@ var Events = NewRegistry(
 	event[customer.OrderCancelled]("customer.order_cancelled"),
 	event[customer.RefundRecorded]("customer.refund_recorded"),
 
+	event[customer.ErasureRequested]("customer.erasure_requested"),
+	event[customer.ErasureApproved]("customer.erasure_approved"),
+	event[customer.ErasureRefused]("customer.erasure_refused"),
+	event[customer.PersonalDataErased]("customer.personal_data_erased"),
+	event[customer.ErasureCompleted]("customer.erasure_completed"),
+	event[customer.LegalHoldPlaced]("customer.legal_hold_placed"),
+	event[customer.LegalHoldLifted]("customer.legal_hold_lifted"),
+	event[customer.ProcessingRestricted]("customer.processing_restricted"),
+	event[customer.RestrictionLifted]("customer.restriction_lifted"),
+	event[customer.PersonalDataExported]("customer.personal_data_exported"),
+
 	broadcast[calendar.DayClosed]("calendar.day_closed"),
 	broadcast[policy.Published]("policy.published"),
 	broadcast[policy.CalibrationRequested]("policy.calibration_requested"),
