@@ -32,6 +32,12 @@ func (c *cache) take(stream string) (weighed, bool) {
 	return m, ok
 }
 
+// maxStream is how much of one stream is remembered, beyond the limit of the
+// cache if need be: the longest streams are those that are dear to fold again.
+const maxStream = 256 << 20
+
+// put remembers a stream and forgets those not used for the longest time, until
+// all together are within the limit. The stream itself is the last to go.
 func (c *cache) put(stream string, m weighed, limit int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +47,7 @@ func (c *cache) put(stream string, m weighed, limit int) {
 	c.lru.Remove(stream)
 	c.weight += m.weight()
 	c.lru.Add(stream, m)
-	for c.weight > limit && c.lru.Len() > 0 {
+	for c.weight > limit && (c.lru.Len() > 1 || c.weight > maxStream && c.lru.Len() > 0) {
 		c.lru.RemoveOldest()
 	}
 }

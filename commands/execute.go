@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,8 +148,8 @@ func (x *execution[S, E]) readOn(ctx context.Context) error {
 // attempt decides once on what is known.
 func (x *execution[S, E]) attempt(ctx context.Context) (Result, error) {
 	m := x.memory
-	if o := m.done[x.r.Command]; o != nil {
-		return x.again(o)
+	if before, ok := m.done.of(x.r.Command); ok {
+		return x.again(before)
 	}
 	if x.r.Match != nil && !slices.Contains(x.r.Match, m.revision) {
 		return Result{}, ErrRevision.With("the revision is %d", m.revision)
@@ -200,19 +199,20 @@ func (x *execution[S, E]) append(ctx context.Context, events []E) (Result, error
 		m.note(x.r.Command, meta.Digest, raws[i], x.w.events().Name(raws[i].Type))
 	}
 	m.tail = end
-	return m.done[x.r.Command].Result, nil
+	result, _ := m.done.of(x.r.Command)
+	return result, nil
 }
 
 // again answers a command that was executed before.
-func (x *execution[S, E]) again(o *outcome) (Result, error) {
+func (x *execution[S, E]) again(before Result) (Result, error) {
 	digest, err := x.digest()
 	if err != nil {
 		return Result{}, err
 	}
-	if x.memory.key != eventschema.Erased && !bytes.Equal(digest, o.digest) { // of what was erased nobody knows the body
+	if x.memory.key != eventschema.Erased && !x.memory.done.same(x.r.Command, digest) { // of what was erased nobody knows the body
 		return Result{}, ErrKeyReused
 	}
-	return o.Result, nil
+	return before, nil
 }
 
 // digest recognises the command's body. It is keyed: nobody without the

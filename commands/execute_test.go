@@ -440,6 +440,24 @@ func TestTheCacheIsBounded(t *testing.T) {
 	}
 }
 
+// A stream that alone is heavier than the cache stays as long as no other is
+// used: the longest streams are those that are dear to fold again.
+func TestTheLongestStreamIsRemembered(t *testing.T) {
+	log := &faulty{Log: &memlog.Log{}}
+	w, id := writer(log, new(clock)), uuid.New()
+	w.CacheBytes = 1
+	mustRegister(t, w, id)
+	before := log.reads.Load()
+	for i := range 3 {
+		if _, err := commands.Execute(t.Context(), w, request("record-order"), order(w, id, fmt.Sprint("o", i), 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := log.reads.Load() - before; n != 0 {
+		t.Errorf("%d reads for commands on a stream that was just used", n)
+	}
+}
+
 func BenchmarkWarmExecute(b *testing.B) {
 	var log memlog.Log
 	w, id := writer(&log, new(clock)), uuid.New()

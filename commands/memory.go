@@ -17,32 +17,18 @@ type memory[S any] struct {
 	tail
 	state  S
 	key    *eventschema.DataKey // of the customer whose stream it is; nil: none is known
-	done   map[uuid.UUID]*outcome
+	done   outcomes
 	weighs int
-}
-
-// outcome is what a command did.
-type outcome struct {
-	Result
-	digest []byte
 }
 
 func (m *memory[S]) weight() int { return 1024 + m.weighs }
 
 // note remembers that a stored event belongs to a command.
 func (m *memory[S]) note(command uuid.UUID, digest []byte, raw eventschema.Raw, name string) {
-	if m.done == nil {
-		m.done = map[uuid.UUID]*outcome{}
+	if m.done.note(command, digest, raw, name) {
+		m.weighs += outcomeBytes
 	}
-	o := m.done[command]
-	if o == nil {
-		o = &outcome{digest: digest}
-		m.done[command] = o
-		m.weighs += 256
-	}
-	o.Revision, o.Position, o.Changed = int64(raw.Revision), raw.Position, true
-	o.Events = append(o.Events, EventRef{raw.ID, name})
-	m.weighs += 256 + 2*len(raw.Data)
+	m.weighs += outcomeEventBytes + 2*len(raw.Data) // what the state keeps of it is seldom more
 }
 
 // fold reads the stream on from the last event known, and, of a customer of

@@ -110,42 +110,59 @@ func (e *ChainError) Error() string {
 }
 
 // Verifier checks the events of one stream, one after the other. The zero value
-// begins at the first event of a stream.
+// begins at the first event of a stream; Begin lets it begin in the middle.
 type Verifier struct {
 	Chain  Chain  // of the last event that fits
-	Next   uint64 // the revision that must follow, also the number of events that fit
-	stream string
+	Next   uint64 // the revision that must follow
+	stream string // "" before the first event
 }
 
 // Add checks the next event: its stream, that no revision is missing, its chain
 // value, and that its id follows from its command and the chain. The error is a
 // *ChainError, and the Verifier stays at the event before.
 func (v *Verifier) Add(raw Raw) error {
-	fail := func(format string, args ...any) error {
-		return &ChainError{raw.Stream, raw.Revision, raw.ID, fmt.Sprintf(format, args...)}
-	}
-	if v.Next > 0 && raw.Stream != v.stream {
-		return fail("it stands among those of stream %s", v.stream)
+	if v.stream != "" && raw.Stream != v.stream {
+		return chainError(raw, "it stands among those of stream %s", v.stream)
 	}
 	if raw.Revision != v.Next {
-		return fail("revision %d was to follow", v.Next)
+		return chainError(raw, "revision %d was to follow", v.Next)
 	}
 	covered, chain, ok := cutChain(raw.Metadata)
 	if !ok {
-		return fail("its metadata does not end with a chain value")
+		return chainError(raw, "its metadata does not end with a chain value")
 	}
 	if want := v.Chain.next(raw.Stream, raw.Revision, raw.Type, raw.Data, covered); chain != want {
-		return fail("it carries chain value %v, but its bytes and those before it give %v", chain, want)
+		return chainError(raw, "it carries chain value %v, but its bytes and those before it give %v", chain, want)
 	}
+	return v.accept(raw, chain)
+}
+
+// Begin takes the first event that is there of a stream whose beginning is not:
+// its place and its chain value are taken on trust, and everything after it is
+// proven against it. Its id is checked. The error is a *ChainError.
+func (v *Verifier) Begin(raw Raw) error {
+	_, chain, ok := cutChain(raw.Metadata)
+	if !ok {
+		return chainError(raw, "its metadata does not end with a chain value")
+	}
+	return v.accept(raw, chain)
+}
+
+// accept moves on to an event whose chain value is known, if its id fits.
+func (v *Verifier) accept(raw Raw, chain Chain) error {
 	m, err := decodeMeta(raw.Metadata)
 	if err != nil {
-		return fail("its metadata cannot be read: %v", err)
+		return chainError(raw, "its metadata cannot be read: %v", err)
 	}
 	if id := EventID(m.Command, chain); id != raw.ID {
-		return fail("its command and chain value give the id %s", id)
+		return chainError(raw, "its command and chain value give the id %s", id)
 	}
-	v.Chain, v.Next, v.stream = chain, v.Next+1, raw.Stream
+	v.Chain, v.Next, v.stream = chain, raw.Revision+1, raw.Stream
 	return nil
+}
+
+func chainError(raw Raw, format string, args ...any) *ChainError {
+	return &ChainError{raw.Stream, raw.Revision, raw.ID, fmt.Sprintf(format, args...)}
 }
 
 // VerifyChain checks a whole stream from its first event and returns the last

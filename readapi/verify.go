@@ -51,44 +51,46 @@ func (b *BadEvent) String() string {
 
 // chains recomputes the hash chains of streams whose events come in order.
 type chains struct {
-	streams map[string]link
+	streams map[string]*eventschema.Verifier
 	found   Verification
-}
-
-// link is where a stream's chain stands.
-type link struct {
-	chain eventschema.Chain
-	next  uint64 // the revision that must follow
 }
 
 // add checks the next event and says what is wrong with it, "" if it fits.
 // partial allows a stream to begin in its middle.
 func (c *chains) add(raw eventschema.Raw, partial bool) (problem string) {
-	at, known := c.streams[raw.Stream]
-	carried, ok := eventschema.ChainOf(raw)
-	switch {
-	case !ok:
-		return "it carries no chain value"
-	case !known && raw.Revision > 0 && partial:
+	v, known := c.streams[raw.Stream]
+	if !known {
+		v = new(eventschema.Verifier)
+	}
+	check, trusted := v.Add, !known && partial && raw.Revision > 0
+	if trusted {
+		check = v.Begin
+	}
+	if err := check(raw); err != nil {
+		if wrong := (*eventschema.ChainError)(nil); errors.As(err, &wrong) {
+			return wrong.Problem
+		}
+		return err.Error()
+	}
+	if !known {
+		if c.streams == nil {
+			c.streams = map[string]*eventschema.Verifier{}
+		}
+		c.streams[raw.Stream] = v
+	}
+	if trusted {
 		c.found.Unanchored++
-	case raw.Revision != at.next:
-		return fmt.Sprintf("revision %d should follow", at.next)
-	case eventschema.NextChain(at.chain, raw) != carried:
-		return "its stored bytes do not give the chain value it carries"
 	}
-	meta, err := eventschema.Events.Meta(raw)
-	if err != nil {
-		return "its envelope cannot be read"
-	}
-	if eventschema.EventID(meta.Command, carried) != raw.ID {
-		return "its id does not follow from its command and its chain value"
-	}
-	if c.streams == nil {
-		c.streams = map[string]link{}
-	}
-	c.streams[raw.Stream] = link{carried, raw.Revision + 1}
 	c.found.Events++
 	return ""
+}
+
+// at returns where a stream's chain stands.
+func (c *chains) at(stream string) eventschema.Verifier {
+	if v := c.streams[stream]; v != nil {
+		return *v
+	}
+	return eventschema.Verifier{}
 }
 
 // done returns the result: of all that was added, up to the first bad event.
@@ -96,8 +98,8 @@ func (c *chains) done(bad *BadEvent) Verification {
 	v := c.found
 	v.OK, v.FirstBad, v.Streams = bad == nil, bad, len(c.streams)
 	if len(c.streams) == 1 {
-		for _, l := range c.streams {
-			v.Chain = l.chain.String()
+		for _, one := range c.streams {
+			v.Chain = one.Chain.String()
 		}
 	}
 	return v
@@ -247,7 +249,7 @@ func (v *fileVerifier) checkEnd(line []byte, intact bool) *BadEvent {
 		return v.bad("the last line was changed: it does not give the digest at its end")
 	}
 	if v.header.Stream != "" {
-		v.end.Chain = v.chains.streams[v.header.Stream].chain.String()
+		v.end.Chain = v.chains.at(v.header.Stream).Chain.String()
 	}
 	if end.End != v.end {
 		return v.bad("the last line does not fit the events before it")
@@ -260,7 +262,7 @@ func (v *fileVerifier) checkEnd(line []byte, intact bool) *BadEvent {
 func (v *fileVerifier) bad(problem string) *BadEvent {
 	b := &BadEvent{Line: v.number, Problem: problem}
 	if v.header != nil && v.header.Stream != "" {
-		b.Stream, b.Revision = v.header.Stream, v.chains.streams[v.header.Stream].next
+		b.Stream, b.Revision = v.header.Stream, v.chains.at(v.header.Stream).Next
 	}
 	return b
 }
