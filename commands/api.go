@@ -41,7 +41,7 @@ func (a *API) Routes() []web.Route {
 	for _, d := range Catalogue {
 		routes = append(routes, a.route(d))
 	}
-	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute()), a.policyRoutes()...)
+	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.staffRoute()), a.policyRoutes()...)
 }
 
 func (a *API) route(d Definition) web.Route {
@@ -121,7 +121,7 @@ func (a *API) execute(ctx context.Context, d Definition, e envelope, named uuid.
 	if a.Executed != nil {
 		a.Executed(d.Name, time.Since(started), err)
 	}
-	if err == nil && !d.Group.Customer {
+	if err == nil && !d.Group.Customer && !d.Group.Apart {
 		a.settle(ctx, result.Position)
 	}
 	return of, result, err

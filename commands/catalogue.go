@@ -8,8 +8,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/duplicate"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/staff"
 )
 
 // Catalogue is every command there is. A new command is a file in its domain
@@ -28,7 +30,13 @@ var Catalogue = []Definition{
 	define[policy.State, policy.Event, policy.PublishLifecycle](Policies(policy.KindLifecycle), "publish-policy", "Publish the next version of the policy that moves customers from stage to stage").creates(),
 	define[policy.State, policy.Event, policy.PublishContact](Policies(policy.KindContact), "publish-policy", "Publish the next version of the policy that says who may be contacted, how and when").creates(),
 	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
+	aboutPair(define[duplicate.State, duplicate.Event, duplicate.Reject](Duplicates, "reject-duplicate", "Say that two customers are not one and the same, for ever")),
 	define[operations.State, operations.Event, operations.ParkEvent](Operations, "park-event", "Make the projections pass over one event"),
+
+	define[staff.State, staff.Event, staff.EnrolEmployee](Staff, "enrol-employee", "Say that somebody works for us, and as what").creates(),
+	define[staff.State, staff.Event, staff.ChangeEmployee](Staff, "change-employee", "Change what is known of an employee"),
+	define[staff.State, staff.Event, staff.DeactivateEmployee](Staff, "deactivate-employee", "Say that an employee takes nothing on any more"),
+	define[staff.State, staff.Event, staff.ReactivateEmployee](Staff, "reactivate-employee", "Say that an employee is back"),
 }
 
 // registering lets the body of a registration choose the customer's id.

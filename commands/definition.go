@@ -32,6 +32,7 @@ type Group struct {
 	Path     string // of the commands, without the command's name
 	Tag      string
 	Customer bool // the subject is a customer
+	Apart    bool // no command is decided by what these did: there is no world to wait for
 }
 
 // The groups of commands.
@@ -39,6 +40,7 @@ var (
 	Customers  = Group{Path: "/v1/customers/{customer_id}", Tag: "customers", Customer: true}
 	Calendar   = Group{Path: "/v1/calendar", Tag: "calendar"}
 	Operations = Group{Path: "/v1/operations", Tag: "operations"}
+	Staff      = Group{Path: "/v1/staff", Tag: "staff"}
 )
 
 // Policies is the group of a kind of policy.

@@ -5,10 +5,12 @@ import (
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/duplicate"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/reservation"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/staff"
 )
 
 // Events is every event type there is. Names and versions are for ever: add
@@ -45,4 +47,10 @@ var Events = NewRegistry(
 	event[deployment.Created]("deployment.created"),
 	event[datakey.Created]("datakey.created"),
 	event[operations.EventParked]("operations.event_parked"),
+
+	event[staff.EmployeeEnrolled]("staff.employee_enrolled"),
+	event[staff.EmployeeChanged]("staff.employee_changed"),
+	event[staff.EmployeeDeactivated]("staff.employee_deactivated"),
+	event[staff.EmployeeReactivated]("staff.employee_reactivated"),
+	event[duplicate.Rejected]("duplicate.rejected"),
 )

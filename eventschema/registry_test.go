@@ -181,6 +181,11 @@ reservation.released.v1 broadcast=false personal=[]
 deployment.created.v1 broadcast=false personal=[]
 datakey.created.v1 broadcast=false personal=[]
 operations.event_parked.v1 broadcast=false personal=[]
+staff.employee_enrolled.v1 broadcast=false personal=[]
+staff.employee_changed.v1 broadcast=false personal=[]
+staff.employee_deactivated.v1 broadcast=false personal=[]
+staff.employee_reactivated.v1 broadcast=false personal=[]
+duplicate.rejected.v1 broadcast=false personal=[reason]
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

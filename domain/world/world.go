@@ -9,6 +9,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/staff"
 )
 
 // World is what holds for all customers. The zero value is a world in which
@@ -18,10 +19,11 @@ type World struct {
 	Closed     *domain.Date // the last day closed, nil before the first
 	ClosedBy   uuid.UUID    // the event that closed it
 	Policies   policy.Set
+	Staff      staff.State
 }
 
 // Streams are the beginnings of the types of event that With understands.
-var Streams = []string{"deployment.", "calendar.", "policy."}
+var Streams = []string{"deployment.", "calendar.", "policy.", "staff."}
 
 // With returns the world after an event; w itself if the event does not change it.
 func (w *World) With(id uuid.UUID, event any) *World {
@@ -33,6 +35,8 @@ func (w *World) With(id uuid.UUID, event any) *World {
 		next.Closed, next.ClosedBy = &e.Date, id
 	case policy.Published:
 		next.Policies = w.Policies.With(e)
+	case staff.Event:
+		next.Staff = w.Staff.Evolve(e)
 	default:
 		return w
 	}
