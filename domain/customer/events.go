@@ -32,7 +32,10 @@ type Registered struct {
 
 // Name is what a person or an organisation is called.
 type Name struct {
+	Salutation   string `json:"salutation,omitempty"` // Ms
+	Title        string `json:"title,omitempty"`      // Dr.
 	Given        string `json:"given,omitempty"`
+	Middle       string `json:"middle,omitempty"`
 	Family       string `json:"family,omitempty"`
 	Display      string `json:"display,omitempty"`
 	Organisation string `json:"organisation,omitempty"`
@@ -51,25 +54,15 @@ const (
 	Organisation = "organisation"
 )
 
-// ProfileUpdated says which profile fields changed, and from what to what.
-type ProfileUpdated struct {
-	Fields  []string `json:"fields"` // names, in the order of Changes
-	Changes []Change `json:"changes,omitempty" personal:"true"`
-}
-
-// Change is one field before and after; an empty string is "not set".
-type Change struct {
-	Field  string `json:"field"`
-	Was    string `json:"was"`
-	Became string `json:"became"`
-}
-
 // ExternalIDLinked says under which id another system knows the customer.
 type ExternalIDLinked struct {
 	System   string    `json:"system"`
 	ID       string    `json:"id,omitempty" personal:"true"`
 	Lookup   string    `json:"lookup"` // keyed hash of system and id: finds the customer, reveals nothing
 	Claim    string    `json:"claim"`  // the reservation claim that this confirms
+	// Objected says that the customer whom the system knew under the id before
+	// objected to being contacted, and was erased since. The objection holds on.
+	Objected bool      `json:"objected,omitempty"`
 	LinkedAt time.Time `json:"linked_at"`
 }
 
@@ -112,8 +105,9 @@ type FX struct {
 
 // OrderPaid says that an order was paid in full.
 type OrderPaid struct {
-	OrderID string    `json:"order_id"`
-	PaidAt  time.Time `json:"paid_at"`
+	OrderID  string       `json:"order_id"`
+	PaidAt   time.Time    `json:"paid_at"`
+	PlacedOn *domain.Date `json:"placed_on,omitempty"` // of the order
 }
 
 // OrderCancelled says that an order will not be delivered.
@@ -121,6 +115,9 @@ type OrderCancelled struct {
 	OrderID     string    `json:"order_id"`
 	Reason      string    `json:"reason,omitempty" personal:"true"`
 	CancelledAt time.Time `json:"cancelled_at"`
+	// PaidOrdersLeft is how many paid orders the customer has after it; absent if
+	// that is as many as before.
+	PaidOrdersLeft *int `json:"paid_orders_left,omitempty"`
 }
 
 // RefundRecorded says that money of a paid order went back.
@@ -132,6 +129,9 @@ type RefundRecorded struct {
 	Reason     string       `json:"reason,omitempty" personal:"true"`
 	RefundedAt time.Time    `json:"refunded_at"`
 	RefundedOn domain.Date  `json:"refunded_on"`
+	// PaidOrdersLeft is how many paid orders the customer has that are not refunded
+	// in full; absent if that is as many as before.
+	PaidOrdersLeft *int `json:"paid_orders_left,omitempty"`
 }
 
 // RefundLine is what of one line of the order (counted from 0) went back.
@@ -142,7 +142,6 @@ type RefundLine struct {
 }
 
 func (Registered) customerEvent()       {}
-func (ProfileUpdated) customerEvent()   {}
 func (ExternalIDLinked) customerEvent() {}
 func (ClaimAbandoned) customerEvent()   {}
 func (OrderRecorded) customerEvent()    {}

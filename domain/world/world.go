@@ -6,6 +6,7 @@ package world
 import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/attribute"
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
@@ -20,10 +21,11 @@ type World struct {
 	ClosedBy   uuid.UUID    // the event that closed it
 	Policies   policy.Set
 	Staff      staff.State
+	Attributes attribute.Schema // what customers have beside what every customer has
 }
 
 // Streams are the beginnings of the types of event that With understands.
-var Streams = []string{"deployment.", "calendar.", "policy.", "staff."}
+var Streams = []string{"deployment.", "calendar.", "policy.", "staff.", "schema."}
 
 // With returns the world after an event; w itself if the event does not change it.
 func (w *World) With(id uuid.UUID, event any) *World {
@@ -37,6 +39,8 @@ func (w *World) With(id uuid.UUID, event any) *World {
 		next.Policies = w.Policies.With(e)
 	case staff.Event:
 		next.Staff = w.Staff.Evolve(e)
+	case attribute.Event:
+		next.Attributes = w.Attributes.Evolve(e)
 	default:
 		return w
 	}
@@ -59,4 +63,12 @@ func (k Known) Policy(kind string, on domain.Date) (policy.Published, bool) {
 		return policy.Published{}, false
 	}
 	return k.World.Policies.On(kind, on)
+}
+
+// Schema returns the schema of the customers' own attributes.
+func (k Known) Schema() attribute.Schema {
+	if k.World == nil {
+		return attribute.Schema{}
+	}
+	return k.World.Attributes
 }

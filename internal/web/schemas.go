@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/invopop/jsonschema"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/attribute"
 )
 
 // schemas collects the schemas of Go types under #/components/schemas/.
@@ -31,6 +32,8 @@ func known(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Format: "uuid"}
 	case reflect.TypeFor[domain.Date]():
 		return &jsonschema.Schema{Type: "string", Format: "date"}
+	case reflect.TypeFor[attribute.Value]():
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
 	case reflect.TypeFor[stdjson.RawMessage](), reflect.TypeFor[jsontext.Value](), reflect.TypeFor[any]():
 		return &jsonschema.Schema{Description: "any JSON value"}
 	}
