@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/internal/web"
 )
 
@@ -21,6 +22,9 @@ type API struct {
 	// Executed, if set, is told of every command: its name, how long it took and
 	// what came of it. For metrics.
 	Executed func(command string, took time.Duration, err error)
+	// Export finds out what would be handed out of a customer now; nil: nothing
+	// is, and request-export is not available.
+	Export func(ctx context.Context, of uuid.UUID) (customer.Export, error)
 }
 
 // Answer is what a command answers.
@@ -41,7 +45,7 @@ func (a *API) Routes() []web.Route {
 	for _, d := range Catalogue {
 		routes = append(routes, a.route(d))
 	}
-	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.staffRoute()), a.policyRoutes()...)
+	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()), a.policyRoutes()...)
 }
 
 func (a *API) route(d Definition) web.Route {

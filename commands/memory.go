@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/eventschema"
 	"golang.org/x/sync/errgroup"
 )
@@ -104,8 +105,24 @@ func (m *memory[S]) apply(w *Writer, raw eventschema.Raw, evolve func(S, any) (S
 		return fmt.Errorf("read %s: %s is not one of its events", raw.Stream, raw.Type)
 	}
 	m.state = next
+	m.erase(e.Data)
 	m.note(e.Meta.Command, e.Meta.Digest, raw, e.Type)
 	return nil
+}
+
+// erase forgets the data key when an event says that it was destroyed: a memory
+// may be older than the erasure, and nothing may be encrypted with that key.
+func (m *memory[S]) erase(event any) {
+	if _, erased := event.(customer.PersonalDataErased); erased {
+		m.key = eventschema.Erased
+	}
+}
+
+// erasing says whether nothing personal may be stored any more: the data key is
+// destroyed, or is about to be.
+func (m *memory[S]) erasing() bool {
+	s, ok := any(m.state).(interface{ Erasing() bool })
+	return m.key == eventschema.Erased || ok && s.Erasing()
 }
 
 func evolve[S domain.State[S, E], E any](s S, data any) (S, bool) {

@@ -43,6 +43,17 @@ type Guard interface{ Admit(cmd any) error }
 // carry personal data: there is no key to keep it with.
 type AfterErasure interface{ AfterErasure() }
 
+// Personal is a command that an erased customer takes as long as it says nothing
+// in words: words are personal data.
+type Personal interface{ SaysPersonal() bool }
+
+// SaysPersonal says whether a command carries something that would be kept as
+// personal data.
+func SaysPersonal(cmd any) bool {
+	p, ok := cmd.(Personal)
+	return ok && p.SaysPersonal()
+}
+
 // WhileRestricted marks a command that is taken while the processing of a
 // customer's data is restricted.
 type WhileRestricted interface{ WhileRestricted() }

@@ -295,6 +295,7 @@ func (p *Partition) one(ctx context.Context, raw *eventschema.Raw) error {
 			return err
 		}
 	}
+	p.cache.drop(e)
 	p.applied++
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/eventschema"
 )
@@ -127,7 +128,8 @@ type KeyDocument struct {
 const KeysView = "keys"
 
 // NewKeys returns the view of the customers' wrapped data keys. Whatever
-// partition folds it opens personal data without asking the log.
+// partition folds it opens personal data without asking the log. An erasure
+// takes the key away.
 func NewKeys() *View[KeyDocument] {
 	return &View[KeyDocument]{
 		Name: KeysView,
@@ -136,6 +138,11 @@ func NewKeys() *View[KeyDocument] {
 			case datakey.Created:
 				*d = KeyDocument{k.KeyID, k.Wrapped}
 				return true
+			case customer.PersonalDataErased:
+				if d.KeyID != "" {
+					*d = KeyDocument{}
+					return true
+				}
 			}
 			return false
 		},
@@ -151,6 +158,13 @@ type keyCache struct {
 const keysCached = 512
 
 func (c *keyCache) get(customer uuid.UUID) *eventschema.DataKey { return c.keys[customer] }
+
+// drop forgets the key of a customer who was erased.
+func (c *keyCache) drop(e Event) {
+	if _, erased := e.Data.(customer.PersonalDataErased); erased {
+		delete(c.keys, e.Meta.Customer)
+	}
+}
 
 func (c *keyCache) put(customer uuid.UUID, key *eventschema.DataKey) {
 	if c.keys == nil {
