@@ -119,3 +119,12 @@ func (c Cap) Check(p *domain.Problems, pointer string) {
 		p.Add(pointer+"/days", "must be between 1 and 366")
 	}
 }
+
+// PurposeNames returns the names of the purposes, in their order.
+func (p Policy) PurposeNames() []string {
+	names := make([]string, len(p.Purposes))
+	for i, q := range p.Purposes {
+		names[i] = q.Name
+	}
+	return names
+}
