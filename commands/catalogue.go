@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain/attribute"
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/duplicate"
@@ -19,11 +20,40 @@ import (
 var Catalogue = []Definition{
 	registering(define[customer.State, customer.Event, customer.Register](Customers, "register-customer", "Make somebody known as a customer", probablyNew)),
 	define[customer.State, customer.Event, customer.UpdateProfile](Customers, "update-profile", "Change fields of the profile"),
+	define[customer.State, customer.Event, customer.UpdateDemographics](Customers, "update-demographics", "Change demographic facts"),
+	define[customer.State, customer.Event, customer.UpdatePsychographics](Customers, "update-psychographics", "Change how the customer lives and thinks"),
+	define[customer.State, customer.Event, customer.RecordMarketAttitude](Customers, "record-market-attitude", "Record how the customer stands to the brand and to the market"),
+	define[customer.State, customer.Event, customer.AddTag](Customers, "add-tag", "Put a tag on the customer"),
+	define[customer.State, customer.Event, customer.RemoveTag](Customers, "remove-tag", "Take a tag off the customer"),
+	define[customer.State, customer.Event, customer.SetAttribute](Customers, "set-attribute", "Give an attribute of the schema a value"),
+	define[customer.State, customer.Event, customer.ClearAttribute](Customers, "clear-attribute", "Take the value of an attribute of the schema away"),
+	define[customer.State, customer.Event, customer.Classify](Customers, "classify-customer", "Say what type of customer this is"),
 	define[customer.State, customer.Event, customer.LinkExternalID](Customers, "link-external-id", "Say under which id another system knows the customer"),
+	define[customer.State, customer.Event, customer.UnlinkExternalID](Customers, "unlink-external-id", "Say that another system does not know the customer under an id any more"),
+	define[customer.State, customer.Event, customer.AddContactPoint](Customers, "add-contact-point", "Say how the customer can be reached").creates(),
+	define[customer.State, customer.Event, customer.VerifyContactPoint](Customers, "verify-contact-point", "Say that the customer was shown to be reached there"),
+	define[customer.State, customer.Event, customer.SetPrimaryContactPoint](Customers, "set-primary-contact-point", "Say which contact point of a type is used first"),
+	define[customer.State, customer.Event, customer.RemoveContactPoint](Customers, "remove-contact-point", "Say that the customer has a contact point no more"),
+	define[customer.State, customer.Event, customer.MarkContactPointInvalid](Customers, "mark-contact-point-invalid", "Say that the customer is not reached there"),
 	define[customer.State, customer.Event, customer.RecordOrder](Customers, "record-order", "Record what the customer ordered").creates(),
 	define[customer.State, customer.Event, customer.PayOrder](Customers, "pay-order", "Record that an order was paid"),
 	define[customer.State, customer.Event, customer.CancelOrder](Customers, "cancel-order", "Record that an order will not be delivered"),
+	define[customer.State, customer.Event, customer.GrantConsent](Customers, "grant-consent", "Say that the customer may be contacted for a purpose on a channel"),
+	define[customer.State, customer.Event, customer.WithdrawConsent](Customers, "withdraw-consent", "Say that the customer does not want to be contacted"),
+	define[customer.State, customer.Event, customer.SetChannelPreference](Customers, "set-channel-preference", "Say how the customer likes to be contacted"),
+	define[customer.State, customer.Event, customer.SuppressContact](Customers, "suppress-contact", "Say that the customer must not be contacted").creates(),
+	define[customer.State, customer.Event, customer.LiftSuppression](Customers, "lift-suppression", "End a suppression"),
+	define[customer.State, customer.Event, customer.RecordContact](Customers, "record-contact", "Record that we contacted the customer, if that is allowed", locating).creates(),
 	define[customer.State, customer.Event, customer.RecordRefund](Customers, "record-refund", "Record that money of a paid order went back").creates(),
+
+	define[customer.State, customer.Event, customer.RequestErasure](Customers, "request-erasure", "Ask for the customer's personal data to be erased"),
+	define[customer.State, customer.Event, customer.ApproveErasure](Customers, "approve-erasure", "Agree to a requested erasure, as another person than who requested it"),
+	define[customer.State, customer.Event, customer.RefuseErasure](Customers, "refuse-erasure", "Turn a requested erasure down, on a ground"),
+	define[customer.State, customer.Event, customer.PlaceLegalHold](Customers, "place-legal-hold", "Keep the customer's data from being erased"),
+	define[customer.State, customer.Event, customer.LiftLegalHold](Customers, "lift-legal-hold", "End a legal hold"),
+	define[customer.State, customer.Event, customer.RestrictProcessing](Customers, "restrict-processing", "Keep the customer's data and use it for nothing"),
+	define[customer.State, customer.Event, customer.LiftRestriction](Customers, "lift-restriction", "Let the customer's data be used again"),
+	exporting(define[customer.State, customer.Event, customer.RequestExport](Customers, "request-export", "Record that somebody is handed all data of the customer")),
 
 	stepwise(define[calendar.State, calendar.Event, calendar.CloseDay](Calendar, "close-day", "Close a business day, and every open day before it")),
 	define[policy.State, policy.Event, policy.PublishRFM](Policies(policy.KindRFM), "publish-policy", "Publish the next version of the policy that scores customers").creates(),
@@ -31,6 +61,8 @@ var Catalogue = []Definition{
 	define[policy.State, policy.Event, policy.PublishContact](Policies(policy.KindContact), "publish-policy", "Publish the next version of the policy that says who may be contacted, how and when").creates(),
 	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
 	aboutPair(define[duplicate.State, duplicate.Event, duplicate.Reject](Duplicates, "reject-duplicate", "Say that two customers are not one and the same, for ever")),
+	define[attribute.Schema, attribute.Event, attribute.Define](Schema, "define-attribute", "Say what customers have beside what every customer has").creates(),
+	define[attribute.Schema, attribute.Event, attribute.Retire](Schema, "retire-attribute", "Take an attribute out of use"),
 	define[operations.State, operations.Event, operations.ParkEvent](Operations, "park-event", "Make the projections pass over one event"),
 
 	define[staff.State, staff.Event, staff.EnrolEmployee](Staff, "enrol-employee", "Say that somebody works for us, and as what").creates(),

@@ -1,9 +1,11 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -12,120 +14,192 @@ import (
 	"github.com/rapport-crm/rapport/eventschema"
 )
 
-// claimant is a command that needs names which nobody else has.
+// claimant is a command that needs names looked up, and those that are not
+// shared for its customer alone.
 type claimant[S, E any] interface {
 	Names() []reservation.Name
 	WithClaims([]reservation.Claim) domain.Command[S, E]
 }
 
-// holder is a state that knows which names are confirmed and which claims lapsed.
+// holder is a state that knows which names are confirmed and which claims cannot
+// be confirmed any more.
 type holder interface {
 	Holds(kind, lookup string) bool
-	Abandoned(claim string) bool
+	Spent(claim string) bool
 }
 
-// claiming returns the command with the claims it would make. Their ids follow
-// from the command, so that a command sent again makes the same ones, but never
-// one that lapsed and was given away.
+// freeing is an event with which a reservation ends.
+type freeing interface {
+	Frees() (reservation.Claim, bool)
+}
+
+// claims is what an execution claimed.
+type claims struct {
+	salt    uuid.UUID           // of the ids of its claims: they are nobody else's
+	own     []reservation.Claim // on names that were free before
+	unknown bool                // whether something was appended that may confirm them
+}
+
+// claiming returns the command with the claims it would make. Their ids stay the
+// same for all attempts of the execution, but for one that was given away meanwhile.
 func (x *execution[S, E]) claiming() (domain.Command[S, E], []reservation.Claim) {
 	c, ok := x.cmd.(claimant[S, E])
 	if !ok {
 		return x.cmd, nil
 	}
+	if x.claims.salt == uuid.Nil {
+		x.claims.salt = uuid.New()
+	}
 	state, _ := any(x.memory.state).(holder)
-	var claims []reservation.Claim
+	var list []reservation.Claim
 	for _, name := range c.Names() {
 		claim := reservation.Claim{Kind: name.Kind, Lookup: x.w.Keys.Lookup(name.Kind, name.Value)}
-		for n := 0; ; n++ {
-			claim.ID = uuid.NewSHA1(x.r.Command, fmt.Appendf(nil, "claim %d %s", n, claim.Lookup)).String()
-			if state == nil || !state.Abandoned(claim.ID) {
+		for n := 0; !name.Shared; n++ {
+			claim.ID = uuid.NewSHA1(x.claims.salt, fmt.Appendf(nil, "claim %d %s", n, claim.Lookup)).String()
+			if state == nil || !state.Spent(claim.ID) {
 				break
 			}
 		}
-		claims = append(claims, claim)
+		list = append(list, claim)
 	}
-	return c.WithClaims(claims), claims
+	return c.WithClaims(list), list
+}
+
+// inOrder returns the places of claims in the order in which everybody makes
+// them: two who want the same names never wait for each other.
+func inOrder(list []reservation.Claim) []int {
+	places := make([]int, len(list))
+	for i := range places {
+		places[i] = i
+	}
+	rank := func(c reservation.Claim) int { // who another system knows already is the holder to name
+		if c.Kind == reservation.KindExternalID {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(places, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rank(list[a]), rank(list[b])), cmp.Compare(list[a].Kind, list[b].Kind), cmp.Compare(list[a].Lookup, list[b].Lookup))
+	})
+	return places
 }
 
 // claim makes the claims and returns what is decided with them. The customer's
 // own append confirms them afterwards; if it never comes they lapse.
-func (x *execution[S, E]) claim(ctx context.Context, claims []reservation.Claim, events []E) ([]E, error) {
+func (x *execution[S, E]) claim(ctx context.Context, list []reservation.Claim, events []E) ([]E, error) {
 	state, _ := any(x.memory.state).(holder)
-	changed := false
-	for i, c := range claims {
+	objected := false
+	for _, i := range inOrder(list) {
+		c := &list[i]
 		if state.Holds(c.Kind, c.Lookup) {
 			continue
 		}
-		held, err := x.w.claim(ctx, x.meta(), c, x.subject.Customer, state.Abandoned, !x.read)
+		var fresh bool
+		var err error
+		if c.ID == "" {
+			c.Objected, err = x.w.objected(ctx, *c)
+		} else {
+			fresh, c.Objected, err = x.w.claim(ctx, x.meta(), *c, x.subject.Customer, !x.read)
+		}
 		if err != nil {
 			return nil, err // ErrStale as well: then the customer's stream is read before the name's
 		}
-		changed = changed || held != c.ID
-		claims[i].ID = held
+		if fresh && !slices.ContainsFunc(x.claims.own, func(o reservation.Claim) bool { return o.ID == c.ID }) {
+			x.claims.own = append(x.claims.own, *c)
+		}
+		objected = objected || c.Objected
 	}
-	if !changed {
+	if !objected {
 		return events, nil
 	}
-	return domain.Decide(x.memory.state, x.cmd.(claimant[S, E]).WithClaims(claims))
+	return domain.Decide(x.memory.state, x.cmd.(claimant[S, E]).WithClaims(list))
 }
 
-// claim claims a name for a customer and returns the id of the claim by which
-// they hold it, which is an older one if they held it before. A name of somebody
-// else is refused, and the refusal says whose it is. With onlyNew it gives up
-// with ErrStale when the name was ever claimed before.
-func (w *Writer) claim(ctx context.Context, m eventschema.Meta, c reservation.Claim, of uuid.UUID, abandoned func(claim string) bool, onlyNew bool) (string, error) {
+// giveBack gives the claims back of a command that was refused after all, or had
+// nothing to do. What cannot be given back lapses. A claim is only given back by
+// who made it, and only while nobody else, of the same customer even, has claimed the name since.
+func (x *execution[S, E]) giveBack(ctx context.Context, refused error) {
+	var refusal *domain.Error
+	if x.claims.unknown || refused != nil && (!errors.As(refused, &refusal) || refusal.Kind == domain.Unavailable || refusal.Kind == domain.Internal) {
+		return
+	}
+	for _, c := range x.claims.own {
+		_ = x.w.release(ctx, x.meta(), reservation.Release{
+			Claim: reservation.Claim{Kind: c.Kind, Lookup: c.Lookup, ID: c.ID}, Customer: x.subject.Customer, Lasting: true,
+		})
+	}
+}
+
+// free releases the names that appended events free. Should it fail, or never
+// come to it, the names are free all the same: who wants one asks the customer's
+// stream, which says so.
+func (x *execution[S, E]) free(ctx context.Context, events []E) {
+	for _, e := range events {
+		f, ok := any(e).(freeing)
+		if !ok {
+			continue
+		}
+		c, reserved := f.Frees()
+		if !reserved {
+			continue
+		}
+		o, ok := any(x.memory.state).(interface{ Objects() bool })
+		_ = x.w.release(ctx, x.meta(), reservation.Release{Claim: c, Customer: x.subject.Customer, Lasting: ok && o.Objects()})
+	}
+}
+
+// claim claims a name for a customer. A name of somebody else is refused, and
+// the refusal says whose it is. fresh says that it was free before, and objected
+// that an earlier holder objected to being contacted and was erased. With onlyNew
+// it gives up with ErrStale when the name was ever claimed before.
+func (w *Writer) claim(ctx context.Context, m eventschema.Meta, c reservation.Claim, of uuid.UUID, onlyNew bool) (fresh, objected bool, err error) {
 	lapse := w.ClaimLapse
 	if lapse == 0 {
 		lapse = defaultClaimLapse
 	}
 	take := reservation.Take{Claim: c, Customer: of, Until: w.World.wall().Add(lapse)}
 	state, t := reservation.State{}, noTail // most names are new: they are not read first
+	fresh = true
 	for range attempts {
 		events, err := take.Decide(state)
 		switch {
 		case err != nil:
-			if err := w.release(ctx, m, c, state); err != nil {
-				return "", err
+			if err := w.wrest(ctx, m, c, state); err != nil {
+				return false, false, err
 			}
 			take.Over = state.Claim
 			continue
-		case len(events) == 0 && abandoned(state.Claim):
-			take.Over = state.Claim // the customer's own, but given up: to be had again by who comes first
-			continue
 		case len(events) == 0:
-			return state.Claim, nil
+			return fresh, state.Objected, nil
 		}
-		rm := m
-		rm.Customer, rm.Reason, rm.Command, rm.Causation, rm.Digest = uuid.Nil, "", uuid.New(), m.Command, nil
-		_, _, err = w.append(ctx, take.Stream(), t, rm, []any{events[0]}, nil)
+		fresh = !state.Held || state.Customer != of
+		err = w.reserve(ctx, m, take.Stream(), t, events[0])
 		switch {
 		case err == nil:
-			return c.ID, nil
+			return fresh, state.Objected, nil
 		case errors.Is(err, ErrStale) && onlyNew:
-			return "", err
+			return false, false, err
 		case !errors.Is(err, ErrStale) && !errors.Is(err, ErrUnknownOutcome):
-			return "", err
+			return false, false, err
 		}
 		if state, t, err = w.reservation(ctx, take.Stream()); err != nil {
-			return "", err
+			return false, false, err
 		}
 		take.Over = ""
 	}
-	return "", ErrContended
+	return false, false, ErrContended
 }
 
-// release makes a name of somebody else free to be taken over, or refuses. It
-// is free when the claim lapsed and was never confirmed. The first claimant is
-// told in their own stream before anybody else has the name: should they have
-// slept only, their confirmation is stale then and they decide again.
-func (w *Writer) release(ctx context.Context, m eventschema.Meta, c reservation.Claim, held reservation.State) error {
-	taken := reservation.Taken(c.Kind, held.Customer)
-	if w.World.wall().Before(held.Until) {
-		return taken
-	}
+// wrest makes a name of somebody else free to be taken over, or refuses. It is
+// free when the claim lapsed and was never confirmed, and when the customer gave it
+// back and nobody said so beside the name. The first claimant is told in their own stream
+// before anybody else has the name: should they have slept only, their
+// confirmation is stale then and they decide again.
+func (w *Writer) wrest(ctx context.Context, m eventschema.Meta, c reservation.Claim, held reservation.State) error {
 	abandon := customer.AbandonClaim{
 		Subject: w.World.Subject(held.Customer),
 		Claim:   reservation.Claim{Kind: c.Kind, Lookup: c.Lookup, ID: held.Claim},
+		Lapsed:  !w.World.wall().Before(held.Until),
 	}
 	// Beside gate and cache of that customer: who waits for a gate while holding
 	// another may wait for ever. Theirs finds out by the revision.
@@ -141,6 +215,58 @@ func (w *Writer) release(ctx context.Context, m eventschema.Meta, c reservation.
 	if errors.Is(err, customer.ErrErased) {
 		return nil // nobody can confirm it any more
 	}
+	return err
+}
+
+// objected says whether somebody who had a name objected to being contacted and
+// was erased.
+func (w *Writer) objected(ctx context.Context, c reservation.Claim) (bool, error) {
+	if !customer.Identifies(c.Kind) {
+		return false, nil
+	}
+	state, _, err := w.reservation(ctx, reservation.Stream(c.Kind, c.Lookup))
+	return state.Objected, err
+}
+
+// Release gives a name back that a customer held, also one that several may
+// have. With objected it is remembered beside the name that they objected to being contacted:
+// whoever comes with it again is bound by that. Sent again it does nothing more.
+func (w *Writer) Release(ctx context.Context, r Request, kind, lookup string, of uuid.UUID, objected bool) error {
+	now := w.World.Subject(uuid.Nil)
+	m := eventschema.Meta{
+		Command: r.Command, Correlation: r.Correlation, Actor: r.Actor, Channel: r.Channel,
+		OccurredAt: now.Now, BusinessDate: now.Today(),
+	}
+	if m.Correlation == uuid.Nil {
+		m.Correlation = r.Command
+	}
+	return w.release(ctx, m, reservation.Release{
+		Claim: reservation.Claim{Kind: kind, Lookup: lookup, Objected: objected && customer.Identifies(kind)}, Customer: of,
+	})
+}
+
+func (w *Writer) release(ctx context.Context, m eventschema.Meta, cmd reservation.Release) error {
+	for range attempts {
+		state, t, err := w.reservation(ctx, cmd.Stream())
+		if err != nil {
+			return err
+		}
+		events, err := cmd.Decide(state)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		err = w.reserve(ctx, m, cmd.Stream(), t, events[0])
+		if err == nil || !errors.Is(err, ErrStale) && !errors.Is(err, ErrUnknownOutcome) {
+			return err
+		}
+	}
+	return ErrContended
+}
+
+// reserve appends an event to the stream of a name. m is what caused it.
+func (w *Writer) reserve(ctx context.Context, m eventschema.Meta, stream string, t tail, e reservation.Event) error {
+	m.Customer, m.Reason, m.Command, m.Causation, m.Digest = uuid.Nil, "", uuid.New(), m.Command, nil
+	_, _, err := w.append(ctx, stream, t, m, []any{e}, nil)
 	return err
 }
 

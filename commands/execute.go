@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/eventschema"
 )
 
@@ -73,6 +74,10 @@ func Execute[S domain.State[S, E], E any](ctx context.Context, w *Writer, r Requ
 		x.subject = a.About()
 	}
 	result, err := x.run(ctx, warm || r.New)
+	if err != nil || !result.Changed {
+		x.giveBack(ctx, err)
+		x.standUp(ctx, err)
+	}
 	if x.memory != nil && x.memory.revision != NewStream {
 		w.cache.put(stream, x.memory, w.cacheBytes())
 	}
@@ -105,6 +110,8 @@ type execution[S domain.State[S, E], E any] struct {
 	memory  *memory[S] // nil: what was known may be wrong
 	read    bool       // the memory is what the log said since the execution began
 	body    []byte     // what the digest is over, once it was needed
+	claims  claims     // on names
+	seats   []portfolio.Seat
 }
 
 // run decides until an append shows that it was decided on the latest state.
@@ -120,6 +127,7 @@ func (x *execution[S, E]) run(ctx context.Context, assumed bool) (Result, error)
 		switch {
 		case errors.Is(err, ErrStale):
 		case errors.Is(err, ErrUnknownOutcome):
+			x.claims.unknown = true
 			x.memory = &memory[S]{tail: noTail}
 			if n == attempts-1 || ctx.Err() != nil {
 				x.memory = nil
@@ -154,10 +162,11 @@ func (x *execution[S, E]) attempt(ctx context.Context) (Result, error) {
 	if x.r.Match != nil && !slices.Contains(x.r.Match, m.revision) {
 		return Result{}, ErrRevision.With("the revision is %d", m.revision)
 	}
-	if _, allowed := x.cmd.(domain.AfterErasure); m.key == eventschema.Erased && !allowed {
+	if _, allowed := x.cmd.(domain.AfterErasure); m.key == eventschema.Erased && (!allowed || domain.SaysPersonal(x.cmd)) {
 		return Result{}, customer.ErrErased.With("the customer %s was erased", x.subject.Customer)
 	}
 	cmd, claims := x.claiming()
+	cmd = x.seating(cmd)
 	events, err := domain.Decide(m.state, cmd)
 	if err != nil {
 		return Result{}, err
@@ -170,12 +179,20 @@ func (x *execution[S, E]) attempt(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 	}
+	if err := x.sit(ctx, events); err != nil {
+		return Result{}, err
+	}
 	if m.key == nil && x.subject.Customer != uuid.Nil {
 		if m.key, err = x.w.createKey(ctx, x.subject.Customer, x.meta()); err != nil {
 			return Result{}, err
 		}
 	}
-	return x.append(ctx, events)
+	result, err := x.append(ctx, events)
+	if err == nil {
+		x.free(ctx, events)
+		x.leave(ctx, events)
+	}
+	return result, err
 }
 
 // append stores what was decided and moves the memory on.
@@ -195,6 +212,7 @@ func (x *execution[S, E]) append(ctx context.Context, events []E) (Result, error
 	}
 	for i, e := range events {
 		m.state = m.state.Evolve(e)
+		m.erase(e)
 		raws[i].Position = end.position
 		m.note(x.r.Command, meta.Digest, raws[i], x.w.events().Name(raws[i].Type))
 	}
@@ -241,8 +259,8 @@ func (x *execution[S, E]) meta() eventschema.Meta {
 	if m.Correlation == uuid.Nil {
 		m.Correlation = x.r.Command
 	}
-	if x.memory != nil && x.memory.key == eventschema.Erased {
-		m.Reason = "" // there is no key to keep it with
+	if x.memory != nil && x.memory.erasing() {
+		m.Reason = "" // there is no key to keep it with, or there soon will be none
 	}
 	if u, ok := x.cmd.(user); ok {
 		m.Policies = u.Uses()

@@ -1,13 +1,16 @@
 package eventschema
 
 import (
+	"github.com/rapport-crm/rapport/domain/attribute"
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/duplicate"
+	"github.com/rapport-crm/rapport/domain/handover"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/reservation"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/staff"
@@ -20,10 +23,41 @@ var Events = NewRegistry(
 	event[customer.ProfileUpdated]("customer.profile_updated"),
 	event[customer.ExternalIDLinked]("customer.external_id_linked"),
 	event[customer.ClaimAbandoned]("customer.claim_abandoned"),
+	event[customer.ExternalIDUnlinked]("customer.external_id_unlinked"),
+	event[customer.ContactPointAdded]("customer.contact_point_added"),
+	event[customer.ContactPointVerified]("customer.contact_point_verified"),
+	event[customer.ContactPointMadePrimary]("customer.contact_point_made_primary"),
+	event[customer.ContactPointRemoved]("customer.contact_point_removed"),
+	event[customer.ContactPointInvalidated]("customer.contact_point_invalidated"),
 	event[customer.OrderRecorded]("customer.order_recorded"),
 	event[customer.OrderPaid]("customer.order_paid"),
 	event[customer.OrderCancelled]("customer.order_cancelled"),
 	event[customer.RefundRecorded]("customer.refund_recorded"),
+	event[customer.ConsentGranted]("customer.consent_granted"),
+	event[customer.ConsentWithdrawn]("customer.consent_withdrawn"),
+	event[customer.ChannelPreferenceSet]("customer.channel_preference_set"),
+	event[customer.ContactSuppressed]("customer.contact_suppressed"),
+	event[customer.SuppressionLifted]("customer.suppression_lifted"),
+	event[customer.ContactRecorded]("customer.contact_recorded"),
+
+	event[customer.DemographicsUpdated]("customer.demographics_updated"),
+	event[customer.PsychographicsUpdated]("customer.psychographics_updated"),
+	event[customer.MarketAttitudeRecorded]("customer.market_attitude_recorded"),
+	event[customer.TagAdded]("customer.tag_added"),
+	event[customer.TagRemoved]("customer.tag_removed"),
+	event[customer.AttributeSet]("customer.attribute_set"),
+	event[customer.AttributeCleared]("customer.attribute_cleared"),
+	event[customer.Classified]("customer.classified"),
+	event[customer.StageEntered]("customer.stage_entered"),
+
+	event[customer.OwnerAssigned]("customer.owner_assigned"),
+	event[customer.CustomerReleased]("customer.released"),
+	event[customer.CustomerClaimed]("customer.claimed"),
+	event[customer.KeyAccountDesignated]("customer.key_account_designated"),
+	event[customer.KeyAccountRevoked]("customer.key_account_revoked"),
+	event[customer.HandoverOpened]("customer.handover_opened"),
+	event[customer.HandoverClosed]("customer.handover_closed"),
+	event[customer.SuccessorIntroduced]("customer.successor_introduced"),
 
 	event[customer.ErasureRequested]("customer.erasure_requested"),
 	event[customer.ErasureApproved]("customer.erasure_approved"),
@@ -42,6 +76,9 @@ var Events = NewRegistry(
 	broadcast[rfm.Calibrated]("rfm.calibrated"),
 	broadcast[rfm.CalibrationFailed]("rfm.calibration_failed"),
 
+	event[attribute.Defined]("schema.attribute_defined"),
+	event[attribute.Retired]("schema.attribute_retired"),
+
 	event[reservation.Claimed]("reservation.claimed"),
 	event[reservation.Released]("reservation.released"),
 	event[deployment.Created]("deployment.created"),
@@ -52,5 +89,16 @@ var Events = NewRegistry(
 	event[staff.EmployeeChanged]("staff.employee_changed"),
 	event[staff.EmployeeDeactivated]("staff.employee_deactivated"),
 	event[staff.EmployeeReactivated]("staff.employee_reactivated"),
+	event[portfolio.SeatTaken]("portfolio.seat_taken"),
+	event[portfolio.SeatFreed]("portfolio.seat_freed"),
+	event[handover.Requested]("handover.requested"),
+	event[handover.Opened]("handover.opened"),
+	event[handover.Failed]("handover.failed"),
+	event[handover.ItemsAcknowledged]("handover.items_acknowledged"),
+	event[handover.Accepted]("handover.accepted"),
+	event[handover.Rejected]("handover.rejected"),
+	event[handover.CompletionStarted]("handover.completion_started"),
+	event[handover.Completed]("handover.completed"),
+	event[handover.Closed]("handover.closed"),
 	event[duplicate.Rejected]("duplicate.rejected"),
 )

@@ -56,10 +56,10 @@ const (
 
 // ExternalIDLinked says under which id another system knows the customer.
 type ExternalIDLinked struct {
-	System   string    `json:"system"`
-	ID       string    `json:"id,omitempty" personal:"true"`
-	Lookup   string    `json:"lookup"` // keyed hash of system and id: finds the customer, reveals nothing
-	Claim    string    `json:"claim"`  // the reservation claim that this confirms
+	System string `json:"system"`
+	ID     string `json:"id,omitempty" personal:"true"`
+	Lookup string `json:"lookup"` // keyed hash of system and id: finds the customer, reveals nothing
+	Claim  string `json:"claim"`  // the reservation claim that this confirms
 	// Objected says that the customer whom the system knew under the id before
 	// objected to being contacted, and was erased since. The objection holds on.
 	Objected bool      `json:"objected,omitempty"`

@@ -36,7 +36,7 @@ const systemLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 
 // link returns the event that confirms a claim.
 func (x ExternalID) link(c reservation.Claim, at time.Time) ExternalIDLinked {
-	return ExternalIDLinked{System: x.System, ID: x.ID, Lookup: c.Lookup, Claim: c.ID, LinkedAt: at}
+	return ExternalIDLinked{System: x.System, ID: x.ID, Lookup: c.Lookup, Claim: c.ID, Objected: c.Objected, LinkedAt: at}
 }
 
 // ErrExternalIDTaken refuses an external id that belongs to somebody else.

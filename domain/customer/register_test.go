@@ -123,7 +123,9 @@ func TestLinkExternalID(t *testing.T) {
 }
 
 func TestAbandonClaim(t *testing.T) {
-	cmd := AbandonClaim{Subject: at, Claim: shopClaim}
+	cmd := AbandonClaim{Subject: at, Claim: shopClaim, Lapsed: true}
+	early := with(cmd, func(c *AbandonClaim) { c.Lapsed = false })
+	unlinked := ExternalIDUnlinked{System: "shop", Lookup: "abc", Claim: "claim-1", UnlinkedAt: noon}
 	abandoned := ClaimAbandoned{Kind: shopClaim.Kind, Lookup: "abc", Claim: "claim-1"}
 	run(t, []spec{{
 		Name: "a claim that was never confirmed is given up, also of nobody",
@@ -138,5 +140,24 @@ func TestAbandonClaim(t *testing.T) {
 		Name:  "once",
 		Given: []Event{abandoned},
 		When:  cmd,
+	}, {
+		Name:  "before it lapses it may still be confirmed",
+		When:  early,
+		Error: ErrExternalIDTaken,
+	}, {
+		Name:  "a name that was given back is given up at once",
+		Given: []Event{registered, linked, unlinked},
+		When:  early,
+		Then:  []Event{abandoned},
+	}, {
+		Name:  "but not when it was linked again",
+		Given: []Event{registered, linked, unlinked, with(linked, func(e *ExternalIDLinked) { e.Claim = "claim-2" })},
+		When:  early,
+		Error: ErrExternalIDTaken,
+	}, {
+		Name:  "restricted or not",
+		Given: []Event{registered, ProcessingRestricted{RestrictedAt: noon}},
+		When:  cmd,
+		Then:  []Event{abandoned},
 	}})
 }

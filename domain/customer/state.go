@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/reservation"
 )
 
 // State is what decisions about a customer need to know: parts that the read
@@ -18,9 +19,11 @@ type State struct {
 	Contacts              // where they are reached, and under which ids others know them
 	Permissions           // for what and how they may be contacted
 	Standing              // their stage
-	Ownership             // who looks after them
+	Ownership   Ownership // who looks after them
 	Rights                // what the law or they themselves locked
 
+	names     []reservation.Claim // held and confirmed; an erasure leaves them
+	freed     []string            // claims that were confirmed and ended
 	abandoned []ClaimAbandoned
 	orders    map[string]*Order
 	refunds   map[string]RefundRecorded
@@ -34,6 +37,7 @@ type Record struct {
 	Revision   uint64
 	Actor      domain.Actor
 	OccurredAt time.Time
+	Causation  uuid.UUID
 	Policies   []domain.PolicyRef
 }
 
@@ -59,6 +63,22 @@ type Order struct {
 	RefundedLines map[int]RefundLine
 }
 
+// stands says whether the order is paid, and neither cancelled nor refunded in full.
+func (o *Order) stands() bool {
+	return o.Paid && !o.Cancelled && (o.Refunded == 0 || o.Refunded < o.Total.AmountMinor)
+}
+
+// paidBeside counts the other orders of the customer that stand.
+func (s State) paidBeside(o *Order) *int {
+	n := 0
+	for _, other := range s.orders {
+		if other != o && other.stands() {
+			n++
+		}
+	}
+	return &n
+}
+
 // Order returns what is known of an order, nil if nothing is.
 func (s State) Order(id string) *Order { return s.orders[id] }
 
@@ -81,6 +101,7 @@ func (s State) Evolve(e Event) State {
 	s.Standing.Fold(r)
 	s.Ownership.Fold(r)
 	s.Rights.Fold(r)
+	s.foldNames(e)
 	switch e := e.(type) {
 	case Registered:
 		s.Registered = true
@@ -101,6 +122,11 @@ func (s State) Evolve(e Event) State {
 		}
 	case RefundRecorded:
 		s.refund(e)
+	case PersonalDataErased:
+		for id, r := range s.refunds {
+			r.Reason = ""
+			s.refunds[id] = r
+		}
 	}
 	return s
 }
@@ -167,4 +193,6 @@ const (
 	maxText  = 2000
 	maxLines = 500
 	maxLinks = 20
+
+	maxContactPoints = 100 // of a customer
 )

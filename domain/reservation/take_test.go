@@ -20,13 +20,17 @@ func TestTake(t *testing.T) {
 		over  = cmd
 		mine  = cmd
 	)
+	minesAnew := taken
+	minesAnew.Customer = a
 	over.Over = "1"
 	mine.Customer = a
 	domaintest.Run(t, []domaintest.Spec[State, Event]{
 		{Name: "a free name is claimed", When: cmd, Then: []Event{taken}},
 		{Name: "a name that is free again", Given: []Event{byA, Released{Customer: a}}, When: cmd, Then: []Event{taken}},
 		{Name: "a name of somebody else", Given: []Event{byA}, When: cmd, Error: ErrTaken(KindExternalID)},
-		{Name: "one's own name is nothing to do", Given: []Event{byA}, When: mine},
+		{Name: "the same claim is nothing to do", Given: []Event{taken}, When: cmd},
+		{Name: "one's own name is claimed anew", Given: []Event{byA}, When: mine, Then: []Event{minesAnew}},
+		{Name: "a claim that somebody else gave back changes nothing", Given: []Event{byA, Released{Customer: b}}, When: cmd, Error: ErrTaken(KindExternalID)},
 		{Name: "a claim that was given up is taken over", Given: []Event{byA}, When: over, Then: []Event{taken}},
 		{Name: "but not the claim after it", Given: []Event{byA, Claimed{Claim: "3", Customer: a, Until: until}}, When: over, Error: ErrTaken(KindExternalID)},
 	})
