@@ -48,5 +48,9 @@ func (c CancelOrder) Decide(s State) ([]Event, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{OrderCancelled{OrderID: c.OrderID, Reason: c.Reason, CancelledAt: at}}, nil
+	e := OrderCancelled{OrderID: c.OrderID, Reason: c.Reason, CancelledAt: at}
+	if o.stands() {
+		e.PaidOrdersLeft = s.paidBeside(o)
+	}
+	return []Event{e}, nil
 }

@@ -33,7 +33,7 @@ var (
 		OrderID: "o1", Total: eur(1000), PlacedAt: placed, PlacedOn: today,
 		Lines: []Line{{SKU: "a", Quantity: 2, UnitPriceMinor: ptr(int64(300)), AmountMinor: 600}, {SKU: "b", Quantity: 1, AmountMinor: 400}},
 	}
-	orderPaid = OrderPaid{OrderID: "o1", PaidAt: paid}
+	orderPaid = OrderPaid{OrderID: "o1", PaidAt: paid, PlacedOn: &today}
 	refunded  = RefundRecorded{
 		RefundID: "r1", OrderID: "o1", Amount: eur(300), RefundedAt: noon, RefundedOn: today,
 		Lines: []RefundLine{{Line: 0, Quantity: 1, AmountMinor: 300}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rapport-crm/rapport/domain"
 	. "github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/lifecycle"
 )
 
 func TestRecordOrder(t *testing.T) {
@@ -32,7 +33,7 @@ func TestRecordOrder(t *testing.T) {
 		Name:  "and paid, if it was",
 		Given: []Event{registered},
 		When:  with(cmd, func(c *RecordOrder) { c.PaidAt = &paid }),
-		Then:  []Event{ordered, orderPaid},
+		Then:  []Event{ordered, orderPaid, becameActive},
 	}, {
 		Name:  "before the customer was registered: they exist from their earliest fact",
 		Given: []Event{registered},
@@ -58,7 +59,7 @@ func TestRecordOrder(t *testing.T) {
 		Name:  "the same content, but paid now",
 		Given: []Event{registered, ordered},
 		When:  with(cmd, func(c *RecordOrder) { c.PaidAt = &paid }),
-		Then:  []Event{orderPaid},
+		Then:  []Event{orderPaid, becameActive},
 	}, {
 		Name:  "the same content, paid before",
 		Given: []Event{registered, ordered, orderPaid},
@@ -123,17 +124,17 @@ func TestPayOrder(t *testing.T) {
 		Name:  "an order is paid",
 		Given: []Event{registered, ordered},
 		When:  cmd,
-		Then:  []Event{orderPaid},
+		Then:  []Event{orderPaid, becameActive},
 	}, {
 		Name:  "now, if no time is given",
 		Given: []Event{registered, ordered},
 		When:  PayOrder{Subject: at, OrderID: "o1"},
-		Then:  []Event{OrderPaid{"o1", noon}},
+		Then:  []Event{OrderPaid{OrderID: "o1", PaidAt: noon, PlacedOn: &today}, entered(lifecycle.Active, lifecycle.Potential, TriggerOrder, noon)},
 	}, {
 		Name:  "not before it was placed, if business now is",
 		Given: []Event{registered, ordered},
 		When:  PayOrder{Subject: domain.Subject{Customer: id, Now: placed.Add(-time.Hour)}, OrderID: "o1"},
-		Then:  []Event{OrderPaid{"o1", placed}},
+		Then:  []Event{OrderPaid{OrderID: "o1", PaidAt: placed, PlacedOn: &today}, entered(lifecycle.Active, lifecycle.Potential, TriggerOrder, placed)},
 	}, {
 		Name:  "twice is nothing to do",
 		Given: []Event{registered, ordered, orderPaid},
@@ -170,12 +171,12 @@ func TestCancelOrder(t *testing.T) {
 		Name:  "an order is cancelled",
 		Given: []Event{registered, ordered},
 		When:  cmd,
-		Then:  []Event{OrderCancelled{"o1", "sold out", noon}},
+		Then:  []Event{OrderCancelled{OrderID: "o1", Reason: "sold out", CancelledAt: noon}},
 	}, {
 		Name:  "a paid order too",
 		Given: []Event{registered, ordered, orderPaid},
 		When:  cmd,
-		Then:  []Event{OrderCancelled{"o1", "sold out", noon}},
+		Then:  []Event{OrderCancelled{OrderID: "o1", Reason: "sold out", CancelledAt: noon, PaidOrdersLeft: ptr(0)}},
 	}, {
 		Name:  "twice is nothing to do",
 		Given: []Event{registered, ordered, cancelled},
@@ -222,7 +223,7 @@ func TestRecordRefund(t *testing.T) {
 		Name:  "the rest of the order goes back",
 		Given: once,
 		When:  second(700),
-		Then:  []Event{RefundRecorded{RefundID: "r2", OrderID: "o1", Amount: eur(700), RefundedAt: noon, RefundedOn: today}},
+		Then:  []Event{RefundRecorded{RefundID: "r2", OrderID: "o1", Amount: eur(700), RefundedAt: noon, RefundedOn: today, PaidOrdersLeft: ptr(0)}},
 	}, {
 		Name:  "money of a cancelled order goes back",
 		Given: append(bought[:3:3], cancelled),

@@ -1,14 +1,17 @@
 package customer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // PayOrder records that an order was paid in full.
 type PayOrder struct {
 	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
 
 	OrderID string     `json:"order_id"`
 	PaidAt  *time.Time `json:"paid_at,omitempty"` // now if absent
@@ -21,6 +24,9 @@ func (c PayOrder) Stream() string { return Stream(c.Customer) }
 func (PayOrder) Refuses() []*domain.Error {
 	return []*domain.Error{ErrNotFound, ErrOrderNotFound, ErrOrderCancelled}
 }
+
+// Uses names the policy by which the payment moves the customer to a stage.
+func (c PayOrder) Uses() []domain.PolicyRef { return stagePolicy(c.Subject, c.Known) }
 
 // Decide implements domain.Command.
 func (c PayOrder) Decide(s State) ([]Event, error) {
@@ -42,5 +48,7 @@ func (c PayOrder) Decide(s State) ([]Event, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{OrderPaid{OrderID: c.OrderID, PaidAt: at}}, nil
+	paid := OrderPaid{OrderID: c.OrderID, PaidAt: at, PlacedOn: new(o.PlacedOn)}
+	before, after := paying(c.Subject, c.Known, s, paid)
+	return slices.Concat(before, []Event{paid}, after), nil
 }

@@ -4,15 +4,18 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // RecordOrder records what the customer ordered. With paid_at the order is paid
 // as well.
 type RecordOrder struct {
 	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
 
 	OrderID  string       `json:"order_id"` // unique within its customer
 	Lines    []OrderLine  `json:"lines,omitempty" jsonschema:"maxItems=500"`
@@ -42,6 +45,14 @@ func (c RecordOrder) Stream() string { return Stream(c.Customer) }
 // Refuses lists the refusals that are the command's own.
 func (RecordOrder) Refuses() []*domain.Error { return []*domain.Error{ErrNotFound, ErrOrderExists} }
 
+// Uses names the policy by which a paid order moves the customer to a stage.
+func (c RecordOrder) Uses() []domain.PolicyRef {
+	if c.PaidAt == nil {
+		return nil
+	}
+	return stagePolicy(c.Subject, c.Known)
+}
+
 // Decide implements domain.Command.
 func (c RecordOrder) Decide(s State) ([]Event, error) {
 	recorded, paid, err := c.check()
@@ -60,7 +71,8 @@ func (c RecordOrder) Decide(s State) ([]Event, error) {
 		return nil, nil
 	}
 	if c.PaidAt != nil {
-		events = append(events, paid)
+		before, after := paying(c.Subject, c.Known, s, paid)
+		events = slices.Concat(before, events, []Event{paid}, after)
 	}
 	return events, nil
 }
@@ -90,7 +102,7 @@ func (c RecordOrder) check() (e OrderRecorded, paid OrderPaid, err error) {
 	if len(lines) > 0 && sum != c.Total.AmountMinor {
 		p.Add("/total/amount_minor", "is %d, but the lines add up to %d", c.Total.AmountMinor, sum)
 	}
-	paid = OrderPaid{OrderID: c.OrderID}
+	paid = OrderPaid{OrderID: c.OrderID, PlacedOn: new(e.PlacedOn)}
 	if c.PaidAt != nil {
 		paid.PaidAt = c.At(&p, "/paid_at", c.PaidAt, e.PlacedAt, "the order was placed")
 	}

@@ -60,10 +60,14 @@ func (c RecordRefund) Decide(s State) ([]Event, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{RefundRecorded{
+	e := RefundRecorded{
 		RefundID: c.RefundID, OrderID: c.OrderID, Lines: c.Lines, Amount: c.Amount, Reason: c.Reason,
 		RefundedAt: at, RefundedOn: on,
-	}}, nil
+	}
+	if o.stands() && o.Refunded+c.Amount.AmountMinor == o.Total.AmountMinor {
+		e.PaidOrdersLeft = s.paidBeside(o)
+	}
+	return []Event{e}, nil
 }
 
 // check refuses a request that is wrong in itself.

@@ -26,6 +26,7 @@ const (
 	IndexName      = "name"       // each way to begin the name: NameKey
 	IndexLastOrder = "last_order" // who ordered, by the business date of the last order: 1998-06-30
 	IndexSource    = "source"     // the channel of registration
+	IndexErasure   = "erasure"    // whose erasure was asked for, by how far it is and by the deadline: ErasurePrefix
 )
 
 // The totals of the view. Those of money end in the currency.
@@ -83,7 +84,7 @@ func fold(d *Document, event projections.Event) bool {
 	}
 	r := customer.Record{
 		Event: fact, ID: event.ID, Revision: event.Revision,
-		Actor: event.Meta.Actor, OccurredAt: event.Meta.OccurredAt, Policies: event.Meta.Policies,
+		Actor: event.Meta.Actor, OccurredAt: event.Meta.OccurredAt, Causation: event.Meta.Causation, Policies: event.Meta.Policies,
 	}
 	d.Profile.Fold(r)
 	d.Contacts.Fold(r)
@@ -162,6 +163,10 @@ func indexes(d *Document, _ *projections.World) []projections.Place {
 	for _, key := range nameKeys(d.Name) {
 		places = append(places, projections.Place{Index: IndexName, Key: key})
 	}
+	if e := d.Rights.Erasure; e != nil {
+		places = append(places, projections.Place{Index: IndexErasure, Key: ErasurePrefix(e.State) + e.Deadline.String()})
+	}
+	places = particulars(places, d)
 	if d.Orders.LastOn != nil {
 		places = append(places, projections.Place{Index: IndexLastOrder, Key: d.Orders.LastOn.String()})
 	}
@@ -184,6 +189,9 @@ func metrics(d *Document, _ *projections.World) []projections.Metric {
 	}
 	return m
 }
+
+// ErasurePrefix begins the keys of IndexErasure of a state.
+func ErasurePrefix(state string) string { return state + " " }
 
 // RegisteredKey returns the key of an instant in IndexAll: as text it orders like time.
 func RegisteredKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
