@@ -12,6 +12,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/lifecycle"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
 )
@@ -136,11 +137,12 @@ func (w *Writer) ensurePolicies(ctx context.Context, want Deployment) (position 
 	if err := scores.Validate(); err != nil {
 		return 0, fmt.Errorf("the first policy: %w", err)
 	}
-	stages, contacts := lifecycle.Default(), contact.Default()
+	stages, contacts, ownership := lifecycle.Default(), contact.Default(), portfolio.Default()
 	for _, first := range []policy.Published{
 		{Kind: policy.KindRFM, RFM: scores},
 		{Kind: policy.KindLifecycle, Lifecycle: &stages},
 		{Kind: policy.KindContact, Contact: &contacts},
+		{Kind: policy.KindOwnership, Ownership: &ownership},
 	} {
 		at, err := w.ensurePolicy(ctx, first)
 		if err != nil {

@@ -23,8 +23,9 @@ type Writer struct {
 	// ClaimLapse is how long a claim on a name stands unconfirmed. 0: one minute.
 	ClaimLapse time.Duration
 
-	cache cache
-	gates gates
+	cache  cache
+	gates  gates
+	healed healings
 }
 
 // Limits of the write side.

@@ -6,6 +6,7 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/contact"
 	"github.com/rapport-crm/rapport/domain/lifecycle"
+	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/rfm"
 )
 
@@ -19,10 +20,11 @@ const (
 	KindRFM       = "rfm"       // how customers are scored
 	KindLifecycle = "lifecycle" // when customers move from stage to stage
 	KindContact   = "contact"   // who may be contacted, how and when
+	KindOwnership = "ownership" // how customers change hands
 )
 
 // Kinds is every kind of policy there is.
-var Kinds = []string{KindRFM, KindLifecycle, KindContact}
+var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership}
 
 // Published says which policy of a kind holds from a date on. The member named
 // like the kind holds its body.
@@ -33,6 +35,7 @@ type Published struct {
 	RFM           *rfm.Policy       `json:"rfm,omitempty"`
 	Lifecycle     *lifecycle.Policy `json:"lifecycle,omitempty"`
 	Contact       *contact.Policy   `json:"contact,omitempty"`
+	Ownership     *portfolio.Policy `json:"ownership,omitempty"`
 }
 
 // Ref names the version.
@@ -47,6 +50,8 @@ func (p Published) Body() any {
 		return p.Lifecycle
 	case KindContact:
 		return p.Contact
+	case KindOwnership:
+		return p.Ownership
 	}
 	return nil
 }
