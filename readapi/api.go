@@ -36,6 +36,7 @@ type API struct {
 	Metrics http.Handler
 
 	worlds  worlds
+	past    timeline
 	sealing sync.Once
 	sealed  cursors
 }
@@ -44,10 +45,13 @@ type API struct {
 func (a *API) Routes() []web.Route {
 	return slices.Concat(
 		a.customerRoutes(),
+		a.rightsRoutes(),
 		a.historyRoutes(),
 		a.replayRoutes(),
+		a.diffRoutes(),
 		a.rfmRoutes(),
 		[]web.Route{a.calibrationRoute()},
+		a.duplicateRoutes(),
 		a.projectionRoutes(),
 		a.logRoutes(),
 		a.HealthRoutes(),

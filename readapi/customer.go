@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/lifecycle"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/profile"
@@ -31,6 +32,7 @@ type Customer struct {
 // CustomerAnswer is a customer with the position it was read at.
 type CustomerAnswer struct {
 	Customer
+	Then *Moment `json:"then,omitempty"` // the past that was asked for; absent from the present
 	Stamp
 }
 
@@ -110,8 +112,15 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := paramsOf(r)
 	least := p.minPosition()
+	m, t, err := p.moment(r.Context(), a)
+	if err != nil {
+		return err
+	}
 	if err := p.err(); err != nil {
 		return err
+	}
+	if !m.present() {
+		return a.customerThen(w, r, id, m, t)
 	}
 	s, err := a.snapshot(r.Context(), id, least, profile.Name, rfm.Name)
 	if err != nil {
@@ -142,6 +151,42 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 	return writeBytes(w, at, append(body, '\n'))
 }
 
+// customerThen answers what a customer was at a moment, from the log.
+func (a *API) customerThen(w http.ResponseWriter, r *http.Request, id uuid.UUID, m moment, t *timeline) error {
+	docs, position, err := a.then(r.Context(), id, m)
+	if err != nil {
+		return err
+	}
+	stored, err := docs.profile.document()
+	if err != nil {
+		return err
+	}
+	if stored == nil {
+		return ErrCustomerNotFound.With("No customer %v was known then.", id)
+	}
+	world := t.world(m)
+	at := stamp(position, world)
+	body, err := appendCustomer(make([]byte, 0, len(stored)+512), id, stored, standing(rfm.Of(&docs.rfm.doc, world), world))
+	if err != nil {
+		return err
+	}
+	then, err := json.Marshal(m.shown())
+	if err != nil {
+		return err
+	}
+	if body, err = appendStamp(append(append(body, `,"then":`...), then...), at); err != nil {
+		return err
+	}
+	return writeBytes(w, at, append(body, '\n'))
+}
+
+// momentParams ask for a past.
+var momentParams = []web.Param{
+	query("as_of", "string", "", "What was true then: at an RFC 3339 time, or at the end of a date in the business time zone."),
+	query("known_at", "string", "", "What was known then: recorded up to an RFC 3339 time, or to the end of a date; under a manual calendar a date is the business date of recording."),
+	query("revision", "integer", "", "What the events up to this revision say."),
+}
+
 func (a *API) customerRoutes() []web.Route {
 	return []web.Route{
 		{
@@ -154,10 +199,12 @@ func (a *API) customerRoutes() []web.Route {
 				query("q", "string", "", "Whose name begins like this, whatever the case and the accents."),
 				query("label", "string", "", "Whose scores have this label."),
 				query("source", "string", "", "Who came by this channel."),
+				{Name: "stage", In: "query", Type: "string", Enum: lifecycle.Stages, Detail: "Who is in this stage of the lifecycle."},
+				{Name: "erasure", In: "query", Type: "string", Enum: erasureStates, Detail: "Whose erasure has come this far, the nearest deadline first."},
 				query("last_order_after", "string", "date", "Whose last order is of a later business date than this."),
 				query("last_order_before", "string", "date", "Whose last order is of an earlier business date than this."),
 				{Name: "sort", In: "query", Type: "string", Enum: sorts, Detail: "The order; a dash turns it round. Who lacks what is sorted by comes last."},
-			}, pageParams, minParams),
+			}, particularsParams, pageParams, minParams),
 			Answers: []web.Answer{{Status: 200, Detail: "A page of customers.", Body: Customers{}, Headers: stampHeaders}},
 			Refuses: []string{ErrParameters.Code, ErrBehind.Code},
 			Handler: a.customers,
@@ -165,9 +212,11 @@ func (a *API) customerRoutes() []web.Route {
 		{
 			Method: "GET", Path: "/v1/customers/{customer_id}", Tag: "customers",
 			Summary: "Show a customer",
-			Detail:  "Who the customer is, what they ordered in sum, and how they score.",
-			Params:  slices.Concat([]web.Param{customerParam}, minParams),
-			Answers: []web.Answer{{Status: 200, Detail: "The customer.", Body: CustomerAnswer{}, Headers: []string{"ETag", "Rapport-Position"}}},
+			Detail: "Who the customer is, what they ordered in sum, and how they score. With `as_of`, `known_at` or `revision`, or several of them, " +
+				"the same of a past: folded from the log, of the events that had happened and were known then, without an ETag. " +
+				"The scores are by the calibration of the last business day that was over then, as far as it was known.",
+			Params:  slices.Concat([]web.Param{customerParam}, momentParams, minParams),
+			Answers: []web.Answer{{Status: 200, Detail: "The customer. The present comes with an `ETag`, the revision that `If-Match` compares; a past has none.", Body: CustomerAnswer{}, Headers: stampHeaders}},
 			Refuses: []string{ErrCustomerNotFound.Code, ErrParameters.Code, ErrBehind.Code},
 			Handler: a.customer,
 		},

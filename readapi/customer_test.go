@@ -106,7 +106,7 @@ func TestAnswersAreAsPromised(t *testing.T) {
 
 func TestNobodyIsNotFound(t *testing.T) {
 	s := town(t)
-	for _, path := range []string{"", "/history", "/history/verify", "/replay", "/rfm"} {
+	for _, path := range []string{"", "/history", "/history/verify", "/replay", "/rfm", "/diff"} {
 		for _, who := range []string{someone(99).String(), "nobody", "{" + someone(1).String() + "}"} {
 			for _, accept := range []string{"application/json", "application/x-ndjson"} {
 				a := s.get("/v1/customers/"+url.PathEscape(who)+path, "Accept", accept).status(404)
@@ -135,7 +135,12 @@ func TestAWrongParameterIsNamed(t *testing.T) {
 		"/v1/customers?source=a&source=b":         "source",
 		"/v1/rfm/customers?r=11":                  "r",
 		"/v1/rfm/distribution?r=1":                "r",
-		first + "?as_of=2026-01-01":               "as_of",
+		first + "?as_of=once":                     "as_of",
+		first + "?known_at=later":                 "known_at",
+		first + "?revision=-1":                    "revision",
+		first + "/diff?to=soon":                   "to",
+		first + "/history?module=sneezes":         "module",
+		first + "/history?command_id=7":           "command_id",
 		first + "/history?type=customer.sneezed":  "type",
 		first + "/history?from=yesterday":         "from",
 		first + "/replay?from=x":                  "from",

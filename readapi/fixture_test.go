@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,12 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 const partitions = 4
+
+// The published document is the same for every shop.
+var (
+	published sync.Once
+	document  *webtest.Document
+)
 
 // shop is a deployment in memory: a log, the read models of it, and the API.
 type shop struct {
@@ -87,7 +94,8 @@ func newShop(t testing.TB) *shop {
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "rapport_up 1\n") }),
 	}
 	s.http = serve(t, s.api)
-	s.document = webtest.Load(t, s.http)
+	published.Do(func() { document = webtest.Load(t, s.http) })
+	s.document = document
 	s.append(deployment.Stream, uuid.Nil, deployment.Created{LogID: "log", Partitions: partitions, Zone: "Europe/Berlin", Calendar: deployment.Manual, CreatedAt: s.clock})
 	return s
 }

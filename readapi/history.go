@@ -1,7 +1,6 @@
 package readapi
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/web"
-	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/profile"
 )
 
@@ -22,6 +20,7 @@ type Entry struct {
 	ID            uuid.UUID               `json:"id"`
 	Type          string                  `json:"type"`    // stable name
 	Version       int                     `json:"version"` // in which it is stored
+	Module        string                  `json:"module,omitempty"`
 	Revision      uint64                  `json:"revision"`
 	Position      uint64                  `json:"position"`
 	OccurredAt    time.Time               `json:"occurred_at"`
@@ -34,7 +33,7 @@ type Entry struct {
 	CorrelationID uuid.UUID               `json:"correlation_id,omitzero"`
 	CausationID   uuid.UUID               `json:"causation_id,omitzero"`
 	Policies      []eventschema.PolicyRef `json:"policies,omitempty"`
-	Changes       []customer.Change       `json:"changes,omitempty"` // fields before and after, where the event has them
+	Changes       []FieldChange           `json:"changes"` // fields of the customer before and after
 	Data          any                     `json:"data"`
 	Erased        bool                    `json:"erased,omitempty"` // the personal part is destroyed
 	Chain         string                  `json:"chain"`
@@ -48,19 +47,18 @@ type History struct {
 	Stamp
 }
 
-func entryOf(raw eventschema.Raw, e eventschema.Event) Entry {
+func entryOf(raw eventschema.Raw, e eventschema.Event, changes []FieldChange) Entry {
 	m := e.Meta
-	entry := Entry{
-		ID: e.ID, Type: e.Type, Version: versionOf(raw.Type), Revision: e.Revision, Position: e.Position,
+	if changes == nil {
+		changes = []FieldChange{}
+	}
+	return Entry{
+		ID: e.ID, Type: e.Type, Version: versionOf(raw.Type), Module: moduleOf(e.Type), Revision: e.Revision, Position: e.Position,
 		OccurredAt: m.OccurredAt, RecordedAt: m.RecordedAt, BusinessDate: m.BusinessDate,
 		Actor: m.Actor, Reason: m.Reason, Channel: m.Channel,
 		CommandID: m.Command, CorrelationID: m.Correlation, CausationID: m.Causation,
-		Policies: m.Policies, Data: e.Data, Erased: e.Erased, Chain: m.Chain.String(),
+		Policies: m.Policies, Changes: changes, Data: e.Data, Erased: e.Erased, Chain: m.Chain.String(),
 	}
-	if d, ok := e.Data.(customer.ProfileUpdated); ok {
-		entry.Changes = d.Changes
-	}
-	return entry
 }
 
 // versionOf reads the version at the end of a wire name; 0 if there is none.
@@ -69,56 +67,6 @@ func versionOf(wire string) (v int) {
 		fmt.Sscanf(wire[i:], ".v%d", &v)
 	}
 	return v
-}
-
-// events yields the events of a customer's stream, opened. yield returns false to stop.
-func (a *API) events(ctx context.Context, id uuid.UUID, from uint64, yield func(eventschema.Raw, eventschema.Event) (bool, error)) error {
-	key, err := a.dataKey(ctx, id)
-	if err != nil {
-		return err
-	}
-	for raw, err := range a.Log.Read(ctx, customer.Stream(id), from) {
-		if err != nil {
-			return err
-		}
-		e, err := eventschema.Events.Open(raw, key)
-		if err != nil {
-			return fmt.Errorf("event %v of %s: %w", raw.ID, raw.Stream, err)
-		}
-		if more, err := yield(raw, e); err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
-
-// historyFilter says which entries a history shows.
-type historyFilter struct {
-	types    []string
-	from, to *time.Time
-	actor    string
-}
-
-func (f historyFilter) wants(e eventschema.Event) bool {
-	return (f.types == nil || slices.Contains(f.types, e.Type)) &&
-		(f.from == nil || !e.Meta.OccurredAt.Before(*f.from)) &&
-		(f.to == nil || !e.Meta.OccurredAt.After(*f.to)) &&
-		(f.actor == "" || f.actor == e.Meta.Actor.ID || f.actor == e.Meta.Actor.Kind ||
-			f.actor == e.Meta.Actor.Kind+":"+e.Meta.Actor.ID)
-}
-
-func readHistoryFilter(p *params, w *projections.World) historyFilter {
-	f := historyFilter{actor: p.text("actor")}
-	if s := p.text("type"); s != "" {
-		f.types = strings.Split(s, ",")
-		for _, t := range f.types {
-			if !slices.ContainsFunc(eventschema.Events.Types(), func(known *eventschema.Type) bool { return known.Name == t }) {
-				p.bad("type", "%q is not a type of event", t)
-			}
-		}
-	}
-	f.from, f.to = p.instant("from", w, false), p.instant("to", w, true)
-	return f
 }
 
 // revisionCursor is where a list over a stream goes on.
@@ -137,7 +85,10 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := paramsOf(r)
 	p.minPosition() // the log itself is read: it reflects every position there is
-	f := readHistoryFilter(p, world)
+	f, err := p.historyFilter(r.Context(), a, world)
+	if err != nil {
+		return err
+	}
 	limit := p.limit()
 	var at revisionCursor
 	p.cursor(a.cursors(), &at)
@@ -148,17 +99,29 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 		return a.exportHistory(w, r, id)
 	}
 	h := History{CustomerID: id, Events: []Entry{}}
-	seen, last := at.Next > 0, uint64(0)
-	err = a.events(r.Context(), id, at.Next, func(raw eventschema.Raw, e eventschema.Event) (bool, error) {
+	seen, last := false, uint64(0)
+	doc := newProfile()
+	// The beginning is folded for a later page as well: a field before an event
+	// is what all events before it made of it.
+	err = a.events(r.Context(), id, 0, func(raw eventschema.Raw, e eventschema.Event) (bool, error) {
 		seen, last = true, raw.Position
-		if !f.wants(e) {
+		if raw.Revision < at.Next || !f.wants(raw, e) {
+			doc.apply(e)
 			return true, nil
+		}
+		if len(h.Events) == limit && f.field == "" {
+			h.NextCursor = p.next(a.cursors(), revisionCursor{raw.Revision})
+			return false, nil
+		}
+		changes, err := step(doc, e)
+		if err != nil || !f.touches(changes) {
+			return err == nil, err
 		}
 		if len(h.Events) == limit {
 			h.NextCursor = p.next(a.cursors(), revisionCursor{raw.Revision})
 			return false, nil
 		}
-		h.Events = append(h.Events, entryOf(raw, e))
+		h.Events = append(h.Events, entryOf(raw, e, changes))
 		return true, nil
 	})
 	if err != nil {
@@ -177,13 +140,18 @@ func (a *API) exportHistory(w http.ResponseWriter, r *http.Request, id uuid.UUID
 	out := newStream(w, ndjson)
 	defer out.release()
 	var x *exporter
+	doc := newProfile()
 	err := a.events(r.Context(), id, 0, func(raw eventschema.Raw, e eventschema.Event) (more bool, err error) {
 		if x == nil {
 			if x, err = newExport(out, ExportHeader{Format: FormatHistory, Stream: raw.Stream}); err != nil {
 				return false, err
 			}
 		}
-		entry := entryOf(raw, e)
+		changes, err := step(doc, e)
+		if err != nil {
+			return false, err
+		}
+		entry := entryOf(raw, e, changes)
 		x.end.Chain = entry.Chain
 		return true, x.event(raw, &entry)
 	})
@@ -244,15 +212,10 @@ func (a *API) historyRoutes() []web.Route {
 		{
 			Method: "GET", Path: path, Tag: "customers",
 			Summary: "Show the audit of a customer",
-			Detail: "Every event of the customer, oldest first, with who did it, why, and what was and became. " +
+			Detail: "Every event of the customer, oldest first, with who did it, why, and what every field of the customer was and became. " +
 				"With `Accept: application/x-ndjson` the whole history is streamed with its stored bytes and its hash chain, " +
 				"so that it can be verified offline (`rapport verify history --file`); the filters do not apply then.",
-			Params: slices.Concat([]web.Param{customerParam,
-				query("type", "string", "", "Only events of these types, separated by commas."),
-				query("from", "string", "", "Only what occurred at or after this date or time."),
-				query("to", "string", "", "Only what occurred at or before this date or time."),
-				query("actor", "string", "", "Only what this actor did: an id, a kind, or kind:id."),
-			}, pageParams, minParams),
+			Params: slices.Concat([]web.Param{customerParam}, historyParams, pageParams, minParams),
 			Answers: []web.Answer{
 				{Status: 200, Detail: "A page of the history, or all of it, one event a line between a header and an end.", Body: History{}},
 				{Status: 200, ContentType: ndjson, Body: ExportLine{}},

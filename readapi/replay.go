@@ -1,19 +1,15 @@
 package readapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/web"
-	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/profile"
-	"github.com/rapport-crm/rapport/projections/rfm"
 )
 
 // Step is a customer after one event: the documents that the views make of the
@@ -32,62 +28,29 @@ type Replay struct {
 	Stamp
 }
 
-// folded is a document in the making, by the view's own code.
-type folded[D any] struct {
-	view   *projections.View[D]
-	doc    D
-	stored json.RawMessage // the document as the view stores it; nil if it does not exist
-}
-
-func (f *folded[D]) apply(e eventschema.Event) error {
-	if !f.view.Fold(&f.doc, e) {
-		return nil
-	}
-	stored, err := json.Marshal(&f.doc)
-	if err != nil {
-		return err
-	}
-	var zero D
-	absent, err := json.Marshal(&zero)
-	if err != nil {
-		return err
-	}
-	if f.stored = stored; bytes.Equal(stored, absent) {
-		f.stored = nil
-	}
-	return nil
-}
-
-// past is a customer's documents as of some event.
-type past struct {
-	profile folded[profile.Document]
-	rfm     folded[rfm.Document]
-}
-
-func newPast() *past {
-	return &past{profile: folded[profile.Document]{view: profileView}, rfm: folded[rfm.Document]{view: rfmView}}
-}
-
-func (d *past) apply(e eventschema.Event) error {
-	if err := d.profile.apply(e); err != nil {
-		return fmt.Errorf("profile after event %v: %w", e.ID, err)
-	}
-	if err := d.rfm.apply(e); err != nil {
-		return fmt.Errorf("rfm after event %v: %w", e.ID, err)
-	}
-	return nil
-}
-
 // steps yields the customer after each event from a revision on; the events
 // before it are folded, too.
 func (a *API) steps(ctx context.Context, id uuid.UUID, from uint64, yield func(Step) (bool, error)) (found bool, err error) {
 	docs := newPast()
 	err = a.events(ctx, id, 0, func(raw eventschema.Raw, e eventschema.Event) (bool, error) {
-		found = true
-		if err := docs.apply(e); err != nil || raw.Revision < from {
-			return true, err
+		if found = true; raw.Revision < from {
+			docs.apply(e)
+			return true, nil
 		}
-		return yield(Step{entryOf(raw, e), ProfileDocument(docs.profile.stored), RFMDocument(docs.rfm.stored)})
+		changes, err := step(docs.profile, e)
+		if err != nil {
+			return false, err
+		}
+		docs.rfm.apply(e)
+		profile, err := docs.profile.document()
+		if err != nil {
+			return false, err
+		}
+		rfm, err := docs.rfm.document()
+		if err != nil {
+			return false, err
+		}
+		return yield(Step{entryOf(raw, e, changes), ProfileDocument(profile), RFMDocument(rfm)})
 	})
 	return found, err
 }
@@ -147,7 +110,7 @@ func (a *API) replayRoutes() []web.Route {
 	return []web.Route{{
 		Method: "GET", Path: "/v1/customers/{customer_id}/replay", Tag: "customers",
 		Summary: "Replay a customer's history step by step",
-		Detail: "The customer after each event, oldest first: the documents are folded from the stored events by the code that keeps the read models. " +
+		Detail: "The customer after each event, oldest first, with the fields that the event changed: the documents are folded from the stored events by the code that keeps the read models. " +
 			"With `Accept: application/x-ndjson` all steps are streamed, one a line; a stream that breaks off is not whole.",
 		Params: slices.Concat([]web.Param{customerParam,
 			query("from", "integer", "", "The first revision to show; 0 if absent."),

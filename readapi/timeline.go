@@ -1,0 +1,172 @@
+package readapi
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/policy"
+	rules "github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/eventschema"
+	"github.com/rapport-crm/rapport/projections"
+	"golang.org/x/sync/errgroup"
+)
+
+// timeline is what held for all customers, moment by moment: which days were
+// closed when, and which calibration followed. It is a fold of small streams
+// of the log and is read on from where it stands. Safe for concurrent use.
+type timeline struct {
+	mu      sync.Mutex
+	next    map[string]uint64 // by stream: the revision to go on at
+	created deployment.Created
+	zone    *time.Location
+
+	closed       []closing
+	policies     policy.Set
+	asked        map[uuid.UUID]asking
+	calibrations []knownCalibration
+	answered     uint64 // trigger position of the last calibration that came or failed
+}
+
+// asking is when an event that asks for a calibration was recorded.
+type asking struct {
+	position     uint64
+	recordedAt   time.Time
+	businessDate domain.Date
+}
+
+type closing struct {
+	asking
+	date domain.Date
+}
+
+type knownCalibration struct {
+	rules.Calibrated
+	id         uuid.UUID
+	recordedAt time.Time
+	asked      asking
+}
+
+var timelineStreams = []string{deployment.Stream, calendar.Stream, policy.Stream(policy.KindRFM), rules.CalibrationStream}
+
+// timeline returns what held for all customers, up to date with the log.
+func (a *API) timeline(ctx context.Context) (*timeline, error) {
+	t := &a.past
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.next == nil {
+		t.next, t.asked, t.zone = map[string]uint64{}, map[uuid.UUID]asking{}, time.UTC
+	}
+	read := make([][]eventschema.Raw, len(timelineStreams))
+	group, both := errgroup.WithContext(ctx)
+	for i, stream := range timelineStreams {
+		if stream == deployment.Stream && t.created.LogID != "" {
+			continue
+		}
+		from := t.next[stream]
+		group.Go(func() error {
+			for raw, err := range a.Log.Read(both, stream, from) {
+				if err != nil {
+					return err
+				}
+				read[i] = append(read[i], raw)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	// In this order what asks for a calibration is known before the calibration.
+	for _, raws := range read {
+		for _, raw := range raws {
+			e, err := eventschema.Events.Open(raw, nil)
+			if err != nil {
+				return nil, fmt.Errorf("timeline: %w", err)
+			}
+			if err := t.apply(e); err != nil {
+				return nil, fmt.Errorf("timeline: %w", err)
+			}
+			t.next[raw.Stream] = raw.Revision + 1
+		}
+	}
+	return t.copy(), nil
+}
+
+// copy returns a value that later reading does not touch.
+func (t *timeline) copy() *timeline {
+	return &timeline{created: t.created, zone: t.zone, closed: t.closed, policies: t.policies, calibrations: t.calibrations}
+}
+
+func (t *timeline) apply(e eventschema.Event) (err error) {
+	at := asking{e.Position, e.Meta.RecordedAt, e.Meta.BusinessDate}
+	switch d := e.Data.(type) {
+	case deployment.Created:
+		t.created = d
+		t.zone, err = time.LoadLocation(d.Zone)
+	case calendar.DayClosed:
+		t.closed = append(t.closed, closing{at, d.Date})
+		t.asked[e.ID] = at
+	case policy.Published:
+		t.policies = t.policies.With(d)
+		t.asked[e.ID] = at
+	case policy.CalibrationRequested:
+		t.asked[e.ID] = at
+	case rules.Calibrated:
+		if d.TriggerPosition <= t.answered {
+			return nil
+		}
+		t.answered = d.TriggerPosition
+		c := knownCalibration{Calibrated: d, id: e.ID, recordedAt: e.Meta.RecordedAt, asked: at}
+		if trigger, err := uuid.Parse(d.Trigger); err == nil {
+			if asked, ok := t.asked[trigger]; ok {
+				c.asked = asked
+			}
+		}
+		t.calibrations = append(t.calibrations, c)
+	case rules.CalibrationFailed:
+		t.answered = max(t.answered, d.TriggerPosition)
+	}
+	return err
+}
+
+// opened is the position at which the calendar began: that of the first day
+// closed, 0 before.
+func (t *timeline) opened() uint64 {
+	if len(t.closed) == 0 {
+		return 0
+	}
+	return t.closed[0].position
+}
+
+// manual says whether days are closed by command.
+func (t *timeline) manual() bool { return t.created.Calendar == deployment.Manual }
+
+// world returns what held at a moment: the last day that was over then, and the
+// calibration of the last day that was over then, each if it was known. By a
+// date a calibration is known as soon as the event that asked for it: it says
+// nothing that was not in the log when it was asked for.
+func (t *timeline) world(m moment) *projections.World {
+	w := &projections.World{Zone: t.created.Zone, Policies: t.policies}
+	for i := len(t.closed) - 1; i >= 0 && w.Closed == nil; i-- {
+		if c := t.closed[i]; m.over(c.date, t.zone) && m.known.has(c.position, c.recordedAt, c.businessDate) {
+			w.Closed = &c.date
+		}
+	}
+	for i := len(t.calibrations) - 1; i >= 0 && w.Calibration == nil; i-- {
+		c := &t.calibrations[i]
+		at := c.asked
+		if m.known.on == nil {
+			at.recordedAt = c.recordedAt
+		}
+		if m.over(c.AsOf, t.zone) && m.known.has(at.position, at.recordedAt, at.businessDate) {
+			w.Calibration = &c.Calibrated
+		}
+	}
+	return w
+}
