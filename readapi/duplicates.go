@@ -143,7 +143,7 @@ func pairOf(x, y *suspect) (p DuplicatePair, ok bool) {
 	if y.id.String() < x.id.String() {
 		x, y = y, x
 	}
-	p = DuplicatePair{A: DuplicateParty{x.id, x.doc.Name}, B: DuplicateParty{y.id, y.doc.Name}, State: pairOpen, Evidence: []duplicates.Evidence{}}
+	p = DuplicatePair{A: DuplicateParty{x.id, x.doc.Name()}, B: DuplicateParty{y.id, y.doc.Name()}, State: pairOpen, Evidence: []duplicates.Evidence{}}
 	score, evidence := duplicates.Compare(x.traits, y.traits)
 	p.Score, p.Evidence = score, append(p.Evidence, evidence...)
 	if event, rejected := x.doc.RejectedWith(y.id); rejected {

@@ -34,7 +34,7 @@ func (s *shop) contact(c uuid.UUID, kind, value string) {
 
 func (s *shop) born(c uuid.UUID, day string) {
 	s.t.Helper()
-	s.customer(c, customer.DemographicsUpdated{Fields: []string{"birth_date"}, Changes: []customer.Change{{Field: "birth_date", Became: day}}, At: s.clock})
+	s.customer(c, customer.DemographicsUpdated{Fields: []string{"demographics.birth_date"}, Changes: []customer.Change{{Field: "demographics.birth_date", Became: day}}, At: s.clock})
 }
 
 // everyPair walks the list page by page.

@@ -40,22 +40,28 @@ func New() *projections.View[Document] {
 // Document is what a customer may share with others. Everybody who is registered
 // and was not erased has one.
 type Document struct {
-	Registered   bool          `json:"registered,omitempty"`
-	Organisation bool          `json:"organisation,omitempty"` // of the kind organisation
-	Name         customer.Name `json:"name,omitzero"`
-	NameFrom     NameEvents    `json:"name_from,omitzero"`
-	BirthDate    string        `json:"birth_date,omitempty"`
-	BirthFrom    uuid.UUID     `json:"birth_from,omitzero"`
-	Points       []Point       `json:"points,omitempty"`   // in the order they were added
-	Rejected     []Rejection   `json:"rejected,omitempty"` // by id
+	Registered bool        `json:"registered,omitempty"`
+	Company    bool        `json:"company,omitempty"` // of the kind organisation
+	Given      Fact        `json:"given,omitzero"`
+	Family     Fact        `json:"family,omitzero"`
+	Display    Fact        `json:"display,omitzero"`
+	Firm       Fact        `json:"firm,omitzero"` // the name of the organisation
+	Birth      Fact        `json:"birth,omitzero"`
+	Postal     Fact        `json:"postal,omitzero"` // the postal code
+	Country    Fact        `json:"country,omitzero"`
+	Points     []Point     `json:"points,omitempty"`   // in the order they were added
+	Rejected   []Rejection `json:"rejected,omitempty"` // by id
 }
 
-// NameEvents are the events that the parts of a name come from.
-type NameEvents struct {
-	Given        uuid.UUID `json:"given,omitzero"`
-	Family       uuid.UUID `json:"family,omitzero"`
-	Display      uuid.UUID `json:"display,omitzero"`
-	Organisation uuid.UUID `json:"organisation,omitzero"`
+// Fact is something known of a customer, and the event it comes from.
+type Fact struct {
+	Value string    `json:"value,omitempty"`
+	From  uuid.UUID `json:"from,omitzero"`
+}
+
+// Name returns the name as it is kept.
+func (d *Document) Name() customer.Name {
+	return customer.Name{Given: d.Given.Value, Family: d.Family.Value, Display: d.Display.Value, Organisation: d.Firm.Value}
 }
 
 // Point is a contact point as it is compared.
@@ -89,15 +95,13 @@ func byID(r Rejection, id uuid.UUID) int { return bytes.Compare(r.With[:], id[:]
 func fold(d *Document, event projections.Event) bool {
 	switch e := event.Data.(type) {
 	case customer.Registered:
-		d.Registered, d.Organisation, d.NameFrom = true, e.Kind == customer.Organisation, NameEvents{}
-		d.Name = customer.Name{Given: e.Name.Given, Family: e.Name.Family, Display: e.Name.Display, Organisation: e.Name.Organisation}
-		for _, part := range d.parts() {
-			part.changed(event.ID)
-		}
+		d.Registered, d.Company = true, e.Kind == customer.Organisation
+		d.Given, d.Family = fact(e.Name.Given, event.ID), fact(e.Name.Family, event.ID)
+		d.Display, d.Firm = fact(e.Name.Display, event.ID), fact(e.Name.Organisation, event.ID)
 	case customer.ProfileUpdated:
-		return d.rename(e, event.ID)
+		return d.update(e.Changes, event.ID)
 	case customer.DemographicsUpdated:
-		return d.born(e, event.ID)
+		return d.update(e.Changes, event.ID)
 	case customer.ContactPointAdded:
 		d.add(e, event.ID)
 	case customer.ContactPointRemoved:
@@ -120,50 +124,40 @@ func fold(d *Document, event projections.Event) bool {
 	return true
 }
 
-// part is one part of a name and the event it comes from.
-type part struct {
-	field string // as ProfileUpdated names it
-	value *string
-	from  *uuid.UUID
-}
-
-func (p part) changed(by uuid.UUID) {
-	if *p.from = by; *p.value == "" {
-		*p.from = uuid.Nil
+// fact is a value of an event; what is not set comes from nowhere.
+func fact(value string, from uuid.UUID) Fact {
+	if value == "" {
+		return Fact{}
 	}
+	return Fact{value, from}
 }
 
-func (d *Document) parts() [4]part {
-	return [4]part{
-		{"name.given", &d.Name.Given, &d.NameFrom.Given},
-		{"name.family", &d.Name.Family, &d.NameFrom.Family},
-		{"name.display", &d.Name.Display, &d.NameFrom.Display},
-		{"name.organisation", &d.Name.Organisation, &d.NameFrom.Organisation},
+// field returns the place of a field by its name in events, nil for what is not kept.
+func (d *Document) field(name string) *Fact {
+	switch name {
+	case "name.given":
+		return &d.Given
+	case "name.family":
+		return &d.Family
+	case "name.display":
+		return &d.Display
+	case "name.organisation":
+		return &d.Firm
+	case "demographics.birth_date":
+		return &d.Birth
+	case "demographics.postal_code":
+		return &d.Postal
+	case "demographics.country":
+		return &d.Country
 	}
+	return nil
 }
 
-// born takes over the date of birth if it changed.
-func (d *Document) born(e customer.DemographicsUpdated, by uuid.UUID) (changed bool) {
-	for _, c := range e.Changes {
-		if c.Field == "birth_date" {
-			d.BirthDate = c.Became
-			part{value: &d.BirthDate, from: &d.BirthFrom}.changed(by)
-			changed = true
-		}
-	}
-	return changed
-}
-
-// rename takes over the parts of the name that changed.
-func (d *Document) rename(e customer.ProfileUpdated, by uuid.UUID) (changed bool) {
-	parts := d.parts()
-	for _, c := range e.Changes {
-		for _, part := range parts {
-			if part.field == c.Field {
-				*part.value = c.Became
-				part.changed(by)
-				changed = true
-			}
+// update takes over what changed of the fields that are kept.
+func (d *Document) update(changes []customer.Change, by uuid.UUID) (changed bool) {
+	for _, c := range changes {
+		if field := d.field(c.Field); field != nil {
+			*field, changed = fact(c.Became, by), true
 		}
 	}
 	return changed

@@ -35,7 +35,15 @@ func email(id, address string) customer.ContactPointAdded {
 }
 
 func born(day string) customer.DemographicsUpdated {
-	return customer.DemographicsUpdated{Fields: []string{"birth_date"}, Changes: []customer.Change{{Field: "birth_date", Became: day}}}
+	return demographics("demographics.birth_date", day)
+}
+
+func demographics(pairs ...string) (e customer.DemographicsUpdated) {
+	for i := 0; i < len(pairs); i += 2 {
+		e.Fields = append(e.Fields, pairs[i])
+		e.Changes = append(e.Changes, customer.Change{Field: pairs[i], Became: pairs[i+1]})
+	}
+	return e
 }
 
 func letters(code, country string) customer.ContactPointAdded {
@@ -61,8 +69,8 @@ func TestADocumentIsWhatOthersMayShare(t *testing.T) {
 		customer.OrderPaid{OrderID: "o"},
 	)...)
 	want := duplicates.Document{
-		Registered: true, Name: customer.Name{Given: "Ada", Family: "Tal"}, NameFrom: duplicates.NameEvents{Given: no(1), Family: no(5)},
-		BirthDate: "1990-12-10", BirthFrom: no(7),
+		Registered: true, Given: duplicates.Fact{Value: "Ada", From: no(1)}, Family: duplicates.Fact{Value: "Tal", From: no(5)},
+		Birth: duplicates.Fact{Value: "1990-12-10", From: no(7)},
 		Points: []duplicates.Point{
 			{ID: "p1", Type: customer.TypePhone, Value: "+4930901820", From: no(2)},
 			{ID: "e1", Type: customer.TypeEmail, Value: "ada@example.com", From: no(3)},
@@ -174,6 +182,8 @@ func TestScores(t *testing.T) {
 		{"what stands under other", []any{customer.ContactPointAdded{Type: customer.TypeOther, Value: "ada"}}, []any{customer.ContactPointAdded{Type: customer.TypeOther, Value: "ada"}}, 0, nil},
 		{"name and birth", []any{registered(ada), born("1990-12-10")}, []any{registered(customer.Name{Display: "BERG, Ada"}), born("1990-12-10")}, 80, []duplicates.Feature{duplicates.NameAndBirth}},
 		{"name and place", []any{registered(ada), letters("10 115", "DE")}, []any{registered(ada), letters("10115", "DE")}, 50, []duplicates.Feature{duplicates.NameAndPlace}},
+		{"name and place, said otherwise", []any{registered(ada), letters("10115", "DE")}, []any{registered(ada), demographics("demographics.postal_code", "10115", "demographics.country", "DE")}, 50,
+			[]duplicates.Feature{duplicates.NameAndPlace}},
 		{"name and place of another country", []any{registered(ada), letters("10115", "DE")}, []any{registered(ada), letters("10115", "US")}, 0, nil},
 		{"organisations", []any{company("ACME Ltd")}, []any{company("Acme")}, 60, []duplicates.Feature{duplicates.Company}},
 		{"organisations of a place", []any{company("ACME Ltd"), letters("1", "DE")}, []any{company("Acme"), letters("1", "DE")}, 100, []duplicates.Feature{duplicates.Company, duplicates.NameAndPlace}},

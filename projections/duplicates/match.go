@@ -106,17 +106,20 @@ func (d *Document) Traits() Traits {
 		}
 	}
 	name, from := d.nameKey()
-	if name != "" && d.Organisation {
+	if name != "" && d.Company {
 		list = append(list, trait{letterCompany, Company, name, "", from})
 	}
-	if name != "" && d.BirthDate != "" && !d.Organisation {
-		list = append(list, trait{letterBirth, NameAndBirth, d.BirthDate + " " + name, "", append(slices.Clone(from), d.BirthFrom)})
+	if name != "" && d.Birth.Value != "" && !d.Company {
+		list = append(list, trait{letterBirth, NameAndBirth, d.Birth.Value + " " + name, "", sources(from, d.Birth.From)})
 	}
-	for _, p := range d.Points {
-		code := strings.Join(words(p.Postal), "")
-		if name != "" && code != "" {
-			list = append(list, trait{letterPlace, NameAndPlace, p.Country + " " + code + " " + name, "", append(slices.Clone(from), p.From)})
+	at := func(code, country string, events ...uuid.UUID) {
+		if code = strings.Join(words(code), ""); name != "" && code != "" {
+			list = append(list, trait{letterPlace, NameAndPlace, country + " " + code + " " + name, "", sources(from, events...)})
 		}
+	}
+	at(d.Postal.Value, d.Country.Value, d.Postal.From, d.Country.From)
+	for _, p := range d.Points {
+		at(p.Postal, p.Country, p.From)
 	}
 	slices.SortStableFunc(list, func(a, b trait) int {
 		return cmp.Or(cmp.Compare(a.letter, b.letter), cmp.Compare(a.value, b.value), cmp.Compare(a.exact, b.exact))
@@ -124,30 +127,23 @@ func (d *Document) Traits() Traits {
 	return list
 }
 
+// sources returns events and more of them, each once.
+func sources(events []uuid.UUID, more ...uuid.UUID) []uuid.UUID {
+	return union(slices.Clone(events), slices.DeleteFunc(more, func(id uuid.UUID) bool { return id == uuid.Nil })...)
+}
+
 // nameKey returns the name in a form in which it can be compared, "" if it says
 // too little, and the events it comes from.
 func (d *Document) nameKey() (key string, from []uuid.UUID) {
-	note := func(ids ...uuid.UUID) {
-		for _, id := range ids {
-			if id != uuid.Nil && !slices.Contains(from, id) {
-				from = append(from, id)
-			}
-		}
-	}
-	n, at := d.Name, d.NameFrom
 	switch {
-	case d.Organisation && n.Organisation != "":
-		note(at.Organisation)
-		return CompanyKey(n.Organisation), from
-	case d.Organisation:
-		note(at.Display)
-		return CompanyKey(n.Display), from
-	case n.Given != "" && n.Family != "":
-		note(at.Given, at.Family)
-		return PersonKey(n.Given + " " + n.Family), from
+	case d.Company && d.Firm.Value != "":
+		return CompanyKey(d.Firm.Value), sources(nil, d.Firm.From)
+	case d.Company:
+		return CompanyKey(d.Display.Value), sources(nil, d.Display.From)
+	case d.Given.Value != "" && d.Family.Value != "":
+		return PersonKey(d.Given.Value + " " + d.Family.Value), sources(nil, d.Given.From, d.Family.From)
 	}
-	note(at.Display)
-	return PersonKey(n.Display), from
+	return PersonKey(d.Display.Value), sources(nil, d.Display.From)
 }
 
 // foldedDomains are mail providers for whom dots in a local part mean nothing, each
