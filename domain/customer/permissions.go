@@ -115,13 +115,21 @@ func (x *Permissions) Fold(r Record) {
 			At: e.ContactedAt, Free: e.Free, WindowDays: e.WindowDays,
 		})
 	case ContactPointAdded:
-		if e.Objected {
-			x.suppress(Suppression{
-				ID: SuppressedEarlier, EventID: r.ID, Scope: SuppressAll, ReasonCode: SuppressedEarlier, From: e.AddedAt,
-			})
-		}
+		x.objectedBefore(r, e.Objected, e.AddedAt)
+	case ExternalIDLinked:
+		x.objectedBefore(r, e.Objected, e.LinkedAt)
 	case PersonalDataErased:
 		x.forget()
+	}
+}
+
+// objectedBefore holds on to the objection of somebody who was erased and comes
+// back, as a contact point or an external id of theirs tells.
+func (x *Permissions) objectedBefore(r Record, objected bool, at time.Time) {
+	if objected {
+		x.suppress(Suppression{
+			ID: SuppressedEarlier, EventID: r.ID, Scope: SuppressAll, ReasonCode: SuppressedEarlier, From: at,
+		})
 	}
 }
 
