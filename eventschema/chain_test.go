@@ -65,6 +65,46 @@ func TestVerifyChain(t *testing.T) {
 	}
 }
 
+// A stream of which only the end is there is proven from its first event on,
+// which is taken on trust, but for its id.
+func TestAChainFromItsMiddle(t *testing.T) {
+	raws := history(t)
+	var v Verifier
+	if err := v.Begin(raws[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Add(raws[3]); err == nil || v.Next != 2 {
+		t.Errorf("a missing event: %v, next %d", err, v.Next)
+	}
+	for _, raw := range raws[2:] {
+		if err := v.Add(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last, _ := ChainOf(raws[3]); v.Chain != last || v.Next != 4 {
+		t.Errorf("it stands at %v, %d", v.Chain, v.Next)
+	}
+	bad := raws[1]
+	bad.ID[3]++
+	if err := new(Verifier).Begin(bad); err == nil {
+		t.Error("another id is taken")
+	}
+	bad = raws[1]
+	bad.Metadata = bad.Metadata[:len(bad.Metadata)-1]
+	if err := new(Verifier).Begin(bad); err == nil {
+		t.Error("an event without a chain value is taken")
+	}
+	v = Verifier{}
+	if err := v.Begin(raws[1]); err != nil {
+		t.Fatal(err)
+	}
+	other := raws[2]
+	other.Stream += "x"
+	if err := v.Add(other); err == nil {
+		t.Error("an event of another stream is taken")
+	}
+}
+
 // The value is what the documentation says, computed without our code.
 func TestChainAsDocumented(t *testing.T) {
 	raw := history(t)[0]
