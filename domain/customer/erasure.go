@@ -153,7 +153,7 @@ func (c RefuseErasure) Decide(s State) ([]Event, error) {
 // Erase certifies that the customer's data key was destroyed. It is the program's
 // own command: its eraser gives it after an approval.
 type Erase struct {
-	domain.Subject
+	domain.Subject `json:"-"`
 
 	EventCount int64
 	ChainHead  string
@@ -191,7 +191,7 @@ func (c Erase) Decide(s State) ([]Event, error) {
 // CompleteErasure certifies that the destroyed key has left the files. It is the
 // program's own command.
 type CompleteErasure struct {
-	domain.Subject
+	domain.Subject `json:"-"`
 
 	Store      string
 	ReadModels string

@@ -145,6 +145,9 @@ const (
 const (
 	RedisRewritten = "append_only_file_rewritten"
 	RedisInMemory  = "in_memory" // there are no files
+	// RedisNextRewrite: a Redis that somebody else looks after does it when it next
+	// writes its files anew.
+	RedisNextRewrite = "next_rewrite"
 )
 
 // FormatJSON is the format of a personal data export.

@@ -27,3 +27,7 @@ func (RecordRefund) WhileRestricted() {}
 
 // SaysPersonal implements domain.Personal.
 func (c RecordRefund) SaysPersonal() bool { return c.Reason != "" }
+
+// AfterErasure implements domain.AfterErasure: a name that the customer had is
+// theirs until the eraser gives it back, and with it an objection to contact.
+func (AbandonClaim) AfterErasure() {}

@@ -54,6 +54,12 @@ type DB struct {
 	server  io.Closer // nil: not ours
 }
 
+// InProcess says whether the Redis is one within this process, without any file.
+func (db *DB) InProcess() bool {
+	_, mini := db.server.(*Mini)
+	return mini
+}
+
 // go-redis writes to standard error what it returns as errors too. Its logger is
 // one for the process, and must be set before the first client is made.
 func init() { redis.SetLogger(silence{}) }
