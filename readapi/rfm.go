@@ -21,6 +21,7 @@ type RFMAnswer struct {
 	LastOrder string       `json:"last_order,omitempty"`      // the order that recency counts from
 	Orders    []ScoreOrder `json:"orders"`                    // all orders, by business date
 	Why       *Why         `json:"why" jsonschema:"nullable"` // null without scores
+	Behind    *Behind      `json:"behind,omitempty"`          // the events, where they were asked for
 	Stamp
 }
 
@@ -43,6 +44,7 @@ func (a *API) customerRFM(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := paramsOf(r)
 	least := p.minPosition()
+	events := p.oneOf("events", "false", "true") == "true"
 	if err := p.err(); err != nil {
 		return err
 	}
@@ -57,10 +59,18 @@ func (a *API) customerRFM(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("customer %v: %w", id, err)
 	}
+	var behind *Behind
+	if events {
+		var last uint64
+		if behind, d, last, err = a.behind(r.Context(), id, s.world); err != nil { // the document of the very events that are named
+			return err
+		}
+		s.position = max(s.position, last)
+	}
 	x := rfm.Explain(d, s.world)
 	answer := RFMAnswer{
 		CustomerID: id, RFM: standing(x.Standing, s.world), LastOrder: x.LastOrder,
-		Orders: scoreOrders(d, x.Orders), Stamp: stamp(s.position, s.world),
+		Orders: scoreOrders(d, x.Orders), Behind: behind, Stamp: stamp(s.position, s.world),
 	}
 	if x.Reason == "" {
 		why := explain(x.Values, x.Scores, x.Calibration, x.Policy)
@@ -240,8 +250,11 @@ func (a *API) rfmRoutes() []web.Route {
 		{
 			Method: "GET", Path: "/v1/customers/{customer_id}/rfm", Tag: "rfm",
 			Summary: "Show how a customer scores, and why",
-			Detail:  "The values, the cut points they were compared with, the calibration those come from, the label's rule, and every order with whether it counts.",
-			Params:  slices.Concat([]web.Param{customerParam}, minParams),
+			Detail: "The values, the cut points they were compared with, the calibration those come from, the label's rule, and every order with whether it counts. " +
+				"With `events=true` also the events behind them, read from the log, and for each event of an order what the values would be without it.",
+			Params: slices.Concat([]web.Param{customerParam,
+				{Name: "events", In: "query", Type: "string", Enum: []string{"false", "true"}, Detail: "Name the events behind the scores."},
+			}, minParams),
 			Answers: []web.Answer{{Status: 200, Detail: "The scores.", Body: RFMAnswer{}, Headers: stampHeaders}},
 			Refuses: []string{ErrCustomerNotFound.Code, ErrParameters.Code, ErrBehind.Code},
 			Handler: a.customerRFM,

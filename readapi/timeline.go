@@ -28,6 +28,7 @@ type timeline struct {
 
 	closed       []closing
 	policies     policy.Set
+	published    []publication
 	asked        map[uuid.UUID]asking
 	calibrations []knownCalibration
 	answered     uint64 // trigger position of the last calibration that came or failed
@@ -43,6 +44,12 @@ type asking struct {
 type closing struct {
 	asking
 	date domain.Date
+}
+
+// publication is the event that published a version of the policy.
+type publication struct {
+	version int
+	id      uuid.UUID
 }
 
 type knownCalibration struct {
@@ -100,7 +107,7 @@ func (a *API) timeline(ctx context.Context) (*timeline, error) {
 
 // copy returns a value that later reading does not touch.
 func (t *timeline) copy() *timeline {
-	return &timeline{created: t.created, zone: t.zone, closed: t.closed, policies: t.policies, calibrations: t.calibrations}
+	return &timeline{created: t.created, zone: t.zone, closed: t.closed, policies: t.policies, published: t.published, calibrations: t.calibrations}
 }
 
 func (t *timeline) apply(e eventschema.Event) (err error) {
@@ -114,6 +121,7 @@ func (t *timeline) apply(e eventschema.Event) (err error) {
 		t.asked[e.ID] = at
 	case policy.Published:
 		t.policies = t.policies.With(d)
+		t.published = append(t.published, publication{d.Version, e.ID})
 		t.asked[e.ID] = at
 	case policy.CalibrationRequested:
 		t.asked[e.ID] = at
