@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/handover"
 	"github.com/rapport-crm/rapport/internal/web"
 )
 
@@ -30,6 +31,7 @@ type API struct {
 // Answer is what a command answers.
 type Answer struct {
 	CustomerID *uuid.UUID `json:"customer_id,omitempty"` // of commands about a customer
+	HandoverID *uuid.UUID `json:"handover_id,omitempty"` // of commands about a handover
 	Revision   int64      `json:"revision"`              // of the stream after the command
 	Position   uint64     `json:"position"`              // in the log; queries take it as min_position
 	Changed    bool       `json:"changed"`               // false: there was nothing to do
@@ -45,7 +47,7 @@ func (a *API) Routes() []web.Route {
 	for _, d := range Catalogue {
 		routes = append(routes, a.route(d))
 	}
-	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()), a.policyRoutes()...)
+	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()), append(a.handoverRoutes(), a.policyRoutes()...)...)
 }
 
 func (a *API) route(d Definition) web.Route {
@@ -84,6 +86,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, d Definition) error 
 			return badID.With("%q is not a UUID", text)
 		}
 	}
+	if text := mux.Vars(r)["handover_id"]; text != "" {
+		if named, err = uuid.Parse(text); err != nil {
+			return handover.ErrNotFound.With("%q is not a UUID", text)
+		}
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	of, result, err := a.execute(ctx, d, e, named, body)
@@ -102,6 +109,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, d Definition) error 
 	}
 	if d.Group.Customer {
 		answer.CustomerID = &of
+	}
+	if d.Group.Handover {
+		answer.HandoverID = &of
+		if d.Creates {
+			h.Set("Location", "/v1/handovers/"+of.String())
+		}
 	}
 	return web.WriteJSON(w, d.status(result), answer)
 }
@@ -134,6 +147,8 @@ func (a *API) execute(ctx context.Context, d Definition, e envelope, named uuid.
 // subject returns the customer that a command is about.
 func (d Definition) subject(e envelope, r Request, named uuid.UUID, body []byte) (uuid.UUID, error) {
 	switch {
+	case d.Group.Handover:
+		return d.handover(r, named, body)
 	case !d.Group.Customer:
 		return uuid.Nil, nil
 	case d.keyed == nil && named == uuid.Nil:

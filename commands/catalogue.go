@@ -10,6 +10,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/duplicate"
+	"github.com/rapport-crm/rapport/domain/handover"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/staff"
@@ -45,6 +46,7 @@ var Catalogue = []Definition{
 	define[customer.State, customer.Event, customer.LiftSuppression](Customers, "lift-suppression", "End a suppression"),
 	define[customer.State, customer.Event, customer.RecordContact](Customers, "record-contact", "Record that we contacted the customer, if that is allowed", locating).creates(),
 	define[customer.State, customer.Event, customer.RecordRefund](Customers, "record-refund", "Record that money of a paid order went back").creates(),
+	define[customer.State, customer.Event, customer.ChangeStage](Customers, "change-stage", "Move the customer to another stage of the lifecycle"),
 
 	define[customer.State, customer.Event, customer.RequestErasure](Customers, "request-erasure", "Ask for the customer's personal data to be erased"),
 	define[customer.State, customer.Event, customer.ApproveErasure](Customers, "approve-erasure", "Agree to a requested erasure, as another person than who requested it"),
@@ -59,6 +61,7 @@ var Catalogue = []Definition{
 	define[policy.State, policy.Event, policy.PublishRFM](Policies(policy.KindRFM), "publish-policy", "Publish the next version of the policy that scores customers").creates(),
 	define[policy.State, policy.Event, policy.PublishLifecycle](Policies(policy.KindLifecycle), "publish-policy", "Publish the next version of the policy that moves customers from stage to stage").creates(),
 	define[policy.State, policy.Event, policy.PublishContact](Policies(policy.KindContact), "publish-policy", "Publish the next version of the policy that says who may be contacted, how and when").creates(),
+	define[policy.State, policy.Event, policy.PublishOwnership](Policies(policy.KindOwnership), "publish-policy", "Publish the next version of the policy that says how customers change hands").creates(),
 	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
 	aboutPair(define[duplicate.State, duplicate.Event, duplicate.Reject](Duplicates, "reject-duplicate", "Say that two customers are not one and the same, for ever")),
 	define[attribute.Schema, attribute.Event, attribute.Define](Schema, "define-attribute", "Say what customers have beside what every customer has").creates(),
@@ -69,6 +72,19 @@ var Catalogue = []Definition{
 	define[staff.State, staff.Event, staff.ChangeEmployee](Staff, "change-employee", "Change what is known of an employee"),
 	define[staff.State, staff.Event, staff.DeactivateEmployee](Staff, "deactivate-employee", "Say that an employee takes nothing on any more"),
 	define[staff.State, staff.Event, staff.ReactivateEmployee](Staff, "reactivate-employee", "Say that an employee is back"),
+
+	define[customer.State, customer.Event, customer.AssignOwner](Customers, "assign-owner", "Give the customer an owner"),
+	define[customer.State, customer.Event, customer.ReleaseToPool](Customers, "release-to-pool", "Take the customer from their owner, for others to claim"),
+	define[customer.State, customer.Event, customer.ClaimFromPool](Customers, "claim-from-pool", "Become the owner of a customer whom nobody owns"),
+	define[customer.State, customer.Event, customer.DesignateKeyAccount](Customers, "designate-key-account", "Make the customer a key account"),
+	define[customer.State, customer.Event, customer.RevokeKeyAccount](Customers, "revoke-key-account", "Say that the customer is no key account any more"),
+	define[customer.State, customer.Event, customer.IntroduceSuccessor](Customers, "introduce-successor", "Say that the new owner made themselves known to the customer"),
+
+	defineHandover("request-handover", "Ask that customers go from one employee to another", gather).at("/v1/handovers"),
+	defineHandover[handover.AcknowledgeItems]("acknowledge-items", "Say, as the successor, what of the dossier was seen", nil),
+	defineHandover[handover.Accept]("accept-handover", "Take the customers, as the successor", nil),
+	defineHandover[handover.Reject]("reject-handover", "Do not take the customers, as the successor", nil),
+	defineHandover("complete-handover", "Make the successor the owner of every customer", resolve),
 }
 
 // registering lets the body of a registration choose the customer's id.

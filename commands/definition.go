@@ -24,6 +24,7 @@ type Definition struct {
 	// keyed reads the customer that the command's own body names, zero if none;
 	// nil: the customer is named beside the body.
 	keyed func(body []byte) uuid.UUID
+	path  string // where it is served, if not with the others of its group
 	run   func(ctx context.Context, a *API, r Request, of uuid.UUID, body []byte) (Result, error)
 }
 
@@ -32,6 +33,7 @@ type Group struct {
 	Path     string // of the commands, without the command's name
 	Tag      string
 	Customer bool // the subject is a customer
+	Handover bool // the subject is a handover
 	Apart    bool // no command is decided by what these did: there is no world to wait for
 }
 
@@ -40,6 +42,7 @@ var (
 	Customers  = Group{Path: "/v1/customers/{customer_id}", Tag: "customers", Customer: true}
 	Calendar   = Group{Path: "/v1/calendar", Tag: "calendar"}
 	Operations = Group{Path: "/v1/operations", Tag: "operations"}
+	Schema     = Group{Path: "/v1/schema", Tag: "schema"}
 	Staff      = Group{Path: "/v1/staff", Tag: "staff"}
 )
 
@@ -48,6 +51,9 @@ func Policies(kind string) Group { return Group{Path: "/v1/policies/" + kind, Ta
 
 // Path is where the command is served.
 func (d Definition) Path() string {
+	if d.path != "" {
+		return d.path
+	}
 	if d.keyed != nil {
 		return "/v1/customers"
 	}

@@ -38,8 +38,8 @@ func TestTheFirstCreatesTheDeployment(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	}
-	if n := log.Len(); n != 4 {
-		t.Errorf("%d events, want the deployment and its three policies", n)
+	if n := log.Len(); n != 1+len(policy.Kinds) {
+		t.Errorf("%d events, want the deployment and its first policies", n)
 	}
 	for raw, err := range log.Read(t.Context(), policy.Stream(policy.KindRFM), 0) {
 		if err != nil {

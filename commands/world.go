@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/handover"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/world"
 	"github.com/rapport-crm/rapport/eventschema"
@@ -21,6 +22,8 @@ import (
 type World struct {
 	// Clock is the wall clock; nil: time.Now.
 	Clock func() time.Time
+
+	handovers handovers
 
 	mu      sync.Mutex
 	facts   Facts
@@ -36,7 +39,7 @@ type Facts struct {
 	Position     uint64 // of the log: everything up to it is in
 }
 
-var worldEvents = append([]string{"operations."}, world.Streams...)
+var worldEvents = append([]string{"operations.", "handover."}, world.Streams...)
 
 // Follow keeps the world up to date until ctx ends or the log fails. It may be
 // started again.
@@ -57,6 +60,10 @@ func (w *World) Follow(ctx context.Context, log Log, events *eventschema.Registr
 }
 
 func (w *World) apply(id uuid.UUID, data any) error {
+	if e, ok := data.(handover.Event); ok {
+		w.handovers.apply(e)
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.facts.World = w.known().With(id, data)

@@ -186,9 +186,9 @@ func (c Complete) Decide(s State) ([]Event, error) {
 // Advance records how far the saga has come. It is the saga's own command, and
 // quiet where somebody else came further.
 type Advance struct {
-	domain.Subject
-	Event Event // Opened, Failed, Completed or Closed
-	Of    uuid.UUID
+	domain.Subject `json:"-"`
+	Event          Event // Opened, Failed, Completed or Closed
+	Of             uuid.UUID
 }
 
 // Stream implements domain.Command.

@@ -122,3 +122,28 @@ var Reasons = []string{"leaver", "absence", "reorganisation", "workload", "other
 
 // Rejections are the reasons why a successor does not take them.
 var Rejections = []string{"workload", "not_suitable", "dossier_incomplete", "other"}
+
+// Of returns which handover an event is about.
+func Of(e Event) uuid.UUID {
+	switch e := e.(type) {
+	case Requested:
+		return e.HandoverID
+	case Opened:
+		return e.HandoverID
+	case Failed:
+		return e.HandoverID
+	case ItemsAcknowledged:
+		return e.HandoverID
+	case Accepted:
+		return e.HandoverID
+	case Rejected:
+		return e.HandoverID
+	case CompletionStarted:
+		return e.HandoverID
+	case Completed:
+		return e.HandoverID
+	case Closed:
+		return e.HandoverID
+	}
+	return uuid.Nil
+}

@@ -70,6 +70,9 @@ func (g Gathered) Dossiers() []Dossier {
 	return list
 }
 
+// SetHandover says which handover is asked for.
+func (c *Request) SetHandover(id uuid.UUID) { c.HandoverID = id }
+
 // Stream implements domain.Command.
 func (c Request) Stream() string { return Stream(c.HandoverID) }
 

@@ -84,7 +84,7 @@ var ErrFull = &domain.Error{Kind: domain.Conflict, Code: "owner_over_capacity"}
 
 // TakeSeat takes a seat for a customer.
 type TakeSeat struct {
-	domain.Subject
+	domain.Subject `json:"-"`
 	Seat
 	Of       uuid.UUID // the customer
 	Until    time.Time
@@ -108,7 +108,7 @@ func (c TakeSeat) Decide(s State) ([]Event, error) {
 
 // FreeSeat gives a seat back. A seat that was taken anew meanwhile stays taken.
 type FreeSeat struct {
-	domain.Subject
+	domain.Subject `json:"-"`
 	Seat
 	Of uuid.UUID
 }
