@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"golang.org/x/text/cases"
@@ -135,19 +136,28 @@ func NormalizeContact(kind, value, region string) (normalized, problem string) {
 	case TypeOther:
 		normalized = norm.NFC.String(strings.TrimSpace(value))
 	default:
-		normalized = strings.TrimSpace(value)
-		if kind == TypeTelegram {
-			normalized = strings.TrimLeft(normalized, "@")
-		}
-		normalized = strings.ToLower(norm.NFKC.String(normalized))
-		if strings.ContainsAny(normalized, " \t\n") {
+		normalized = handle(kind, value)
+		if strings.ContainsFunc(normalized, unicode.IsSpace) {
 			return "", "must not contain spaces"
+		}
+		if handle(kind, normalized) != normalized {
+			return "", "has letters that cannot be compared"
 		}
 	}
 	if normalized == "" {
 		return "", "is required"
 	}
 	return normalized, ""
+}
+
+// handle is how the name of an account is compared: without case, and without
+// the sign that some write before it.
+func handle(kind, name string) string {
+	name = strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(name))))
+	if kind == TypeTelegram {
+		name = strings.TrimLeft(name, "@")
+	}
+	return name
 }
 
 // ContactName returns the name under which a normalised value of a type is
