@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
@@ -32,6 +33,8 @@ type API struct {
 	// Secret tells the cursors of deployments with one keyring apart. Every
 	// process of a deployment has the same.
 	Secret [32]byte
+	// Clock is the wall clock; nil: time.Now.
+	Clock func() time.Time
 	// Metrics serves /metrics. Optional.
 	Metrics http.Handler
 
@@ -46,10 +49,12 @@ func (a *API) Routes() []web.Route {
 	return slices.Concat(
 		a.customerRoutes(),
 		a.rightsRoutes(),
+		a.contactabilityRoutes(),
 		a.historyRoutes(),
 		a.replayRoutes(),
 		a.diffRoutes(),
 		a.rfmRoutes(),
+		a.lifecycleRoutes(),
 		[]web.Route{a.calibrationRoute()},
 		a.duplicateRoutes(),
 		a.projectionRoutes(),

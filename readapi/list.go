@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/lifecycle"
 	rules "github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/profile"
@@ -32,7 +33,11 @@ type customerFilter struct {
 	external      *customer.ExternalID
 	name          string // folded prefix
 	label, source string
+	stage         string
+	particulars
 	after, before *domain.Date // of the last order, both exclusive
+	erasure       string       // how far it has come
+	consent       consentFilter
 	sort          string
 	descending    bool
 }
@@ -42,6 +47,7 @@ func readCustomerFilter(p *params) customerFilter {
 		name: profile.NameKey(p.text("q")), label: p.text("label"), source: p.text("source"),
 		after: p.date("last_order_after"), before: p.date("last_order_before"),
 	}
+	f.particulars = readParticulars(p)
 	if p.text("q") != "" && f.name == "" {
 		p.bad("q", "has no letter to look for")
 	}
@@ -52,8 +58,17 @@ func readCustomerFilter(p *params) customerFilter {
 		}
 		f.external = &customer.ExternalID{System: system, ID: id}
 	}
+	f.stage = p.oneOf("stage", slices.Concat([]string{""}, lifecycle.Stages)...)
+	f.consent = readConsentFilter(p)
+	f.erasure = p.oneOf("erasure", slices.Concat([]string{""}, erasureStates)...)
 	f.sort, f.descending = strings.CutPrefix(p.oneOf("sort", slices.Concat([]string{""}, sorts)...), "-")
 	return f
+}
+
+// erasureStates is how far an erasure may have come.
+var erasureStates = []string{
+	customer.ErasureStateRequested, customer.ErasureStateRefused, customer.ErasureStateApproved,
+	customer.ErasureStateErased, customer.ErasureStateCompleted,
 }
 
 // listed is a customer of the list, in the making.
@@ -69,6 +84,7 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 		return stretch{generation: o.profile, index: index, prefix: prefix, descending: f.descending}
 	}
 	everybody := in(profile.IndexAll, "")
+	chosen := f.particulars.stretches(in)
 	switch {
 	case f.external != nil:
 		name := f.external.ReservedName()
@@ -92,8 +108,16 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 		orderless := everybody
 		orderless.only = func(c *candidate) bool { return c.item.(*listed).profile.Orders.LastOn == nil }
 		return []stretch{s, orderless}
+	case f.erasure != "":
+		return []stretch{in(profile.IndexErasure, profile.ErasurePrefix(f.erasure))}
+	case f.consent.purpose != "":
+		return f.consent.stretches(in)
+	case chosen != nil:
+		return chosen
 	case f.label != "":
 		return cells(o, f.descending, func(_ rules.Scores, label string) bool { return label == f.label })
+	case f.stage != "":
+		return []stretch{in(profile.IndexStage, f.stage+"\x00")}
 	case f.source != "":
 		return []stretch{in(profile.IndexSource, f.source+"\x00")}
 	case f.after != nil || f.before != nil:
@@ -139,7 +163,9 @@ func firstName(c *candidate, f customerFilter) (first string) {
 // wants says whether a customer passes all filters.
 func (f customerFilter) wants(d *listed) bool {
 	last := d.profile.Orders.LastOn
-	return (f.source == "" || d.profile.Source.Channel == f.source) &&
+	return f.particulars.wants(&d.profile) && f.consent.wants(&d.profile) && (f.source == "" || d.profile.Source.Channel == f.source) &&
+		(f.erasure == "" || d.profile.Rights.Erasure != nil && d.profile.Rights.Erasure.State == f.erasure) &&
+		(f.stage == "" || d.profile.Standing.Stage == f.stage) &&
 		(f.label == "" || d.rfm.Label != nil && *d.rfm.Label == f.label) &&
 		(f.after == nil || last != nil && *last > *f.after) &&
 		(f.before == nil || last != nil && *last < *f.before) &&
@@ -161,6 +187,11 @@ func (a *API) customers(w http.ResponseWriter, r *http.Request) error {
 	o, err := a.overall(ctx, least)
 	if err != nil {
 		return err
+	}
+	if f.consent.purpose != "" {
+		if f.consent.now, _, err = a.businessNow(ctx, o.world); err != nil {
+			return err
+		}
 	}
 	fetch := func(cs []*candidate) error { return a.fetch(ctx, o, cs) }
 	keep := func(c *candidate) bool { return c.docs[0] != nil && f.wants(c.item.(*listed)) }

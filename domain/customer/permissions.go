@@ -181,6 +181,11 @@ func (c Consent) at(t time.Time) *ConsentFact {
 	return nil
 }
 
+// Granted says whether a grant is among what was said, whether or not it stands.
+func (c Consent) Granted() bool {
+	return slices.ContainsFunc(c.Facts, func(f ConsentFact) bool { return !f.Withdrawn })
+}
+
 // deciding returns the fact that decides on a purpose and a channel at an instant:
 // the latest, also of those about every purpose or every channel; of one instant the
 // withdrawal, else the one that says it more exactly. Nil if nobody said anything.

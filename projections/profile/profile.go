@@ -26,6 +26,7 @@ const (
 	IndexName      = "name"       // each way to begin the name: NameKey
 	IndexLastOrder = "last_order" // who ordered, by the business date of the last order: 1998-06-30
 	IndexSource    = "source"     // the channel of registration
+	IndexStage     = "stage"      // the stage of the lifecycle
 	IndexErasure   = "erasure"    // whose erasure was asked for, by how far it is and by the deadline: ErasurePrefix
 )
 
@@ -166,7 +167,11 @@ func indexes(d *Document, _ *projections.World) []projections.Place {
 	if e := d.Rights.Erasure; e != nil {
 		places = append(places, projections.Place{Index: IndexErasure, Key: ErasurePrefix(e.State) + e.Deadline.String()})
 	}
+	if d.Standing.Stage != "" {
+		places = append(places, projections.Place{Index: IndexStage, Key: d.Standing.Stage})
+	}
 	places = particulars(places, d)
+	places = consents(places, d)
 	if d.Orders.LastOn != nil {
 		places = append(places, projections.Place{Index: IndexLastOrder, Key: d.Orders.LastOn.String()})
 	}
