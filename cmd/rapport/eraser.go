@@ -16,7 +16,9 @@ import (
 func (e *engine) newEraser(views []projections.Projection, documents readapi.Documents) *jobs.Eraser {
 	eraser := &jobs.Eraser{
 		Log: e.store, Writer: e.writer, ReadModels: e.redis, Logger: e.log, Rewrite: e.rewriteReadModels,
-		Open: func(ctx context.Context) ([]uuid.UUID, uint64, bool, error) { return readapi.OpenErasures(ctx, documents) },
+		Open: func(ctx context.Context) ([]uuid.UUID, uint64, bool, error) {
+			return readapi.OpenErasures(ctx, documents)
+		},
 	}
 	for _, v := range views {
 		eraser.Views = append(eraser.Views, v.String())
