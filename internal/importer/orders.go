@@ -1,24 +1,18 @@
-// Package importer loads files into a running server through its ordinary
-// commands. A run that is repeated, or killed half-way and started again, changes
-// nothing that is there already.
 package importer
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/internal/client"
+	"github.com/rapport-crm/rapport/internal/csvfile"
 	"github.com/rapport-crm/rapport/internal/orderfile"
 	"github.com/rapport-crm/rapport/internal/spill"
-	"golang.org/x/sync/errgroup"
 )
 
 // Orders is an import of orders from a file.
@@ -32,7 +26,7 @@ type Orders struct {
 	DryRun bool         // read and check the file, send nothing
 
 	// Reject is called for every row that is not imported, from one goroutine at a time.
-	Reject func(orderfile.RowError) error
+	Reject func(csvfile.RowError) error
 	// Progress is called often with how far a phase is, from one goroutine at a time.
 	Progress func(phase string, done, total int64)
 	// Patience is how long an unreachable server is waited for.
@@ -45,28 +39,6 @@ type Summary struct {
 	Read, Created, Unchanged, Rejected, Skipped int64
 	Customers                                   int64 // in the rows not rejected by the file itself
 	CustomersCreated                            int64
-}
-
-const (
-	inMemory = 500_000 // entries of each map before it moves to disk
-	workers  = 4       // requests under way; a customer's rows stay with one
-	perBulk  = 500     // commands in a request
-)
-
-// The names under which ids are derived. They can never change: a repeated
-// import finds its customers and orders by them.
-var (
-	customers = uuid.NewSHA1(uuid.NameSpaceURL, []byte("rapport:import:customer"))
-	orders    = uuid.NewSHA1(uuid.NameSpaceURL, []byte("rapport:import:order"))
-)
-
-func derive(space uuid.UUID, parts ...string) uuid.UUID {
-	var name []byte
-	for _, p := range parts {
-		name = append(strconv.AppendInt(name, int64(len(p)), 10), ':')
-		name = append(name, p...)
-	}
-	return uuid.NewSHA1(space, name)
 }
 
 // Run imports the file. The summary holds what was done also when an error ends it early.
@@ -240,7 +212,7 @@ func (r *run) order(row orderfile.Row, seen *spill.Map) (item, error) {
 
 func (r *run) recorded(it item, result client.Result) error {
 	if result.Problem != nil {
-		return r.reject(orderfile.RowError{
+		return r.reject(csvfile.RowError{
 			Line: it.row.Line, Code: result.Problem.Code, Column: r.column(result.Problem),
 			Detail: result.Problem.Error(), Record: it.row.Record,
 		})
@@ -275,7 +247,7 @@ func (r *run) column(p *client.Problem) string {
 	return ""
 }
 
-func (r *run) reject(e orderfile.RowError) error {
+func (r *run) reject(e csvfile.RowError) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Rejected++
@@ -292,41 +264,19 @@ func (r *run) rows(ctx context.Context, phase string, first bool, each func(orde
 		return err
 	}
 	defer f.Close()
-	for row, err := range f.Rows() {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if r.Progress != nil {
-			r.Progress(phase, f.Read(), f.Size)
-		}
-		if first {
-			r.sum.Read++
-		}
-		if bad := (*orderfile.RowError)(nil); errors.As(err, &bad) {
-			if first {
-				if err := r.reject(*bad); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.Path, err)
-		}
+	reading := reading[orderfile.Row]{path: r.Path, phase: phase, file: f.File, progress: r.Progress}
+	if first {
+		reading.count, reading.bad = &r.sum.Read, r.reject
+	}
+	return reading.each(ctx, f.Rows(), func(row orderfile.Row) error {
 		if r.From != nil && row.On < *r.From || r.Until != nil && row.On > *r.Until {
 			if first {
 				r.sum.Skipped++
 			}
-			continue
+			return nil
 		}
-		if err := each(row); err != nil {
-			return err
-		}
-	}
-	if r.Progress != nil {
-		r.Progress(phase, f.Size, f.Size)
-	}
-	return nil
+		return each(row)
+	})
 }
 
 // item is a command and the row it came from.
@@ -337,34 +287,11 @@ type item struct {
 
 // send sends what produce yields. The items of one customer are sent in order.
 func (r *run) send(ctx context.Context, produce func(yield func(item) error) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	var queues [workers]chan item
-	for i := range queues {
-		queues[i] = make(chan item, perBulk)
+	return spread(ctx, func(it item) string { return it.row.Customer }, produce, func(ctx context.Context, queue <-chan item) error {
 		w := worker{run: r, elsewhere: spill.New(inMemory / workers)}
-		g.Go(func() error {
-			defer w.elsewhere.Close()
-			return w.work(ctx, queues[i])
-		})
-	}
-	g.Go(func() error {
-		defer func() {
-			for _, q := range queues {
-				close(q)
-			}
-		}()
-		return produce(func(it item) error {
-			h := fnv.New32a()
-			h.Write([]byte(it.row.Customer))
-			select {
-			case queues[h.Sum32()%workers] <- it:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
+		defer w.elsewhere.Close()
+		return batches(ctx, queue, w.work)
 	})
-	return g.Wait()
 }
 
 // worker sends the items of some customers.
@@ -373,28 +300,12 @@ type worker struct {
 	elsewhere *spill.Map // customers known under another id than the derived one
 }
 
-// work sends the items of a queue, as many at once as there are.
-func (w *worker) work(ctx context.Context, queue <-chan item) error {
-	var items []item
-	for {
-		items = items[:0]
-		for it := range queue {
-			items = append(items, it)
-			if len(items) == perBulk {
-				break
-			}
-		}
-		if len(items) == 0 {
-			return ctx.Err()
-		}
-		misled, err := w.bulk(ctx, items)
-		if err == nil && len(misled) > 0 {
-			_, err = w.bulk(ctx, misled)
-		}
-		if err != nil {
-			return err
-		}
+func (w *worker) work(ctx context.Context, items []item) error {
+	misled, err := w.bulk(ctx, items)
+	if err == nil && len(misled) > 0 {
+		_, err = w.bulk(ctx, misled)
 	}
+	return err
 }
 
 // bulk sends items in one request. It returns those that were sent to the derived

@@ -45,9 +45,11 @@ var allowed = []struct {
 	{"internal/esnode", nil}, // speaks the protocol, knows nothing of ours
 	{"internal/spill", nil},
 	{"internal/client", nil},
-	{"internal/orderfile", []string{"domain"}},
+	{"internal/csvfile", nil},
+	{"internal/orderfile", []string{"domain", "internal/csvfile"}},
+	{"internal/customerfile", []string{"domain", "internal/csvfile"}},
 	{"internal/population", []string{"domain"}},
-	{"internal/importer", []string{"domain", "internal/client", "internal/orderfile", "internal/spill"}},
+	{"internal/importer", []string{"domain", "internal/client", "internal/csvfile", "internal/orderfile", "internal/customerfile", "internal/spill"}},
 	{"internal/esdb", []string{"domain", "commands", "projections", "eventschema"}},
 	{"internal/redisdb", []string{"domain", "projections", "readapi"}},
 	{"internal/memstore", []string{"projections", "readapi"}},

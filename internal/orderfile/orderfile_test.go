@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/internal/csvfile"
 	"github.com/rapport-crm/rapport/internal/orderfile"
 )
 
 func format(t *testing.T, columns string) orderfile.Format {
 	t.Helper()
-	m, err := orderfile.ParseColumns(columns)
+	m, err := orderfile.Mapping.Parse(columns)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,10 +61,10 @@ func TestRows(t *testing.T) {
 		}
 		defer f.Close()
 		var rows []orderfile.Row
-		var bad []orderfile.RowError
+		var bad []csvfile.RowError
 		for row, err := range f.Rows() {
-			if e := (*orderfile.RowError)(nil); errors.As(err, &e) {
-				bad = append(bad, orderfile.RowError{Line: e.Line, Column: e.Column, Code: e.Code})
+			if e := (*csvfile.RowError)(nil); errors.As(err, &e) {
+				bad = append(bad, csvfile.RowError{Line: e.Line, Column: e.Column, Code: e.Code})
 				continue
 			} else if err != nil {
 				t.Fatal(err)
@@ -78,7 +79,7 @@ func TestRows(t *testing.T) {
 		if diff := cmp.Diff(want, rows, cmpopts.IgnoreFields(orderfile.Row{}, "At", "Record")); diff != "" {
 			t.Error(diff)
 		}
-		wantBad := []orderfile.RowError{
+		wantBad := []csvfile.RowError{
 			{Line: 3, Column: "id", Code: "customer_missing"},
 			{Line: 4, Column: "day", Code: "date_invalid"},
 			{Line: 5, Column: "total", Code: "amount_invalid"},
@@ -100,7 +101,7 @@ func TestColumnsAreNamed(t *testing.T) {
 		"customer=a,date=b,amount=c,foo=d": `there is no field "foo"; the fields are customer, date, amount, order, quantity, sku, channel`,
 		"customer=a,customer=b":            "customer is mapped twice",
 	} {
-		if _, err := orderfile.ParseColumns(mapping); err == nil || err.Error() != want {
+		if _, err := orderfile.Mapping.Parse(mapping); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", mapping, err, want)
 		}
 	}
