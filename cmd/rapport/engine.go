@@ -28,6 +28,8 @@ import (
 	"github.com/rapport-crm/rapport/internal/redisdb"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/duplicates"
+	"github.com/rapport-crm/rapport/projections/lifecycle"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 	"github.com/rapport-crm/rapport/readapi"
@@ -52,6 +54,8 @@ type engine struct {
 	manager    *projections.Manager
 	calibrator *jobs.Calibrator
 	closer     *jobs.DayCloser
+	keeper     *jobs.StageKeeper
+	eraser     *jobs.Eraser
 	handler    http.Handler
 	deployment deployment.Created
 	founded    uint64 // a position at which the deployment is in the log
@@ -162,10 +166,15 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 	return nil
 }
 
+// readModels is every view there is.
+func readModels() []projections.Projection {
+	return []projections.Projection{projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New()}
+}
+
 // wire puts the parts together.
 func (e *engine) wire() {
 	metrics := newMetrics()
-	views := []projections.Projection{projections.NewKeys(), profile.New(), rfm.New()}
+	views := readModels()
 	source := keySource{e.store}
 	e.manager = &projections.Manager{
 		Store: e.redis, Source: e.store, Streams: e.store, LogID: e.deployment.LogID, Partitions: e.deployment.Partitions,
@@ -182,6 +191,8 @@ func (e *engine) wire() {
 		Secret:  sha256.Sum256([]byte("rapport cursors " + e.deployment.LogID + master + lookup)),
 		Metrics: promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}),
 	}
+	e.keeper = e.newStageKeeper(queries.Documents)
+	e.eraser = e.newEraser(views, queries.Documents)
 	if e.has("projections") {
 		queries.Projections = e.manager
 	}
@@ -192,7 +203,7 @@ func (e *engine) wire() {
 		routes = append(routes, queries.HealthRoutes()...)
 	}
 	if e.has("commands") {
-		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed}).Routes()...)
+		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed, Export: queries.Export}).Routes()...)
 	}
 	router := web.Router(routes, web.Config{Title: "Rapport", Version: version(), Log: e.log, Wrap: metrics.wrap})
 	// Only loopback reaches it: what the process does with its time and memory.
@@ -218,6 +229,8 @@ func (e *engine) start(g *errgroup.Group, ctx context.Context) {
 			jobs, ctx := errgroup.WithContext(ctx)
 			jobs.Go(func() error { return e.calibrator.Run(ctx) })
 			jobs.Go(func() error { return e.closer.Run(ctx) })
+			jobs.Go(func() error { return e.keeper.Run(ctx) })
+			jobs.Go(func() error { return e.eraser.Run(ctx) })
 			return jobs.Wait()
 		})
 	}

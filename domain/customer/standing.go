@@ -108,7 +108,7 @@ func (x *Standing) Idle() (domain.Date, bool) {
 // Unmoved says that the customer has paid, and that the stage does not show it: the
 // payment is older than the stages of customers are.
 func (x *Standing) Unmoved() bool {
-	return x.PaidOrders > 0 && (x.Stage == lifecycle.Potential || x.Stage == lifecycle.Converting)
+	return x.PaidOrders > 0 && x.FirstPaidOn != nil && (x.Stage == lifecycle.Potential || x.Stage == lifecycle.Converting)
 }
 
 // Due returns the move that is made of the customer if nothing happens. entered

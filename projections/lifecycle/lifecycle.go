@@ -171,7 +171,7 @@ type Bought struct {
 func (b Bought) FourStage(stage string, on domain.Date, p stages.Policy) string {
 	days := 0
 	if b.FirstPaidOn != nil {
-		days = int(on - *b.FirstPaidOn)
+		days = max(0, int(on-*b.FirstPaidOn))
 	}
 	return stages.FourStage(stage, b.PaidOrders, days, p)
 }

@@ -47,7 +47,7 @@ func TestAProfileIsTheCustomerAsItIs(t *testing.T) {
 		recorded("d", 25, 0, "EUR"), customer.OrderCancelled{OrderID: "d"},
 		customer.RefundRecorded{OrderID: "a", Amount: domain.Money{AmountMinor: 300, Currency: "EUR"}},
 	)...)
-	first, last := domain.Date(10), domain.Date(30)
+	first, last, never := domain.Date(10), domain.Date(30), domain.DateOf(time.Time{}, time.UTC)
 	want := Document{
 		Profile: customer.Profile{
 			Kind: customer.Person, Name: customer.Name{Given: "Zoë", Family: "Maier"}, Source: customer.Source{Channel: "web"},
@@ -56,6 +56,10 @@ func TestAProfileIsTheCustomerAsItIs(t *testing.T) {
 		Contacts: customer.Contacts{ExternalIDs: []customer.LinkedID{
 			{System: "shop", ID: "4711", Lookup: "aa"}, {System: "till", ID: "12", Lookup: "bb"},
 		}},
+		Standing: customer.Standing{
+			Stage: "potential", Since: registered.RegisteredAt, Trigger: customer.TriggerRegistration,
+			PaidOrders: 2, FirstPaidOn: &never, LastPaidOn: &never, Paid: &customer.Payment{OrderID: "c"},
+		},
 		Orders: Orders{
 			Count: 4, Paid: 2, Cancelled: 2, Refunds: 1, FirstOn: &first, LastOn: &last,
 			Totals: []Total{{"EUR", 1700, 300}, {"USD", 500, 0}}, Unpaid: []string{"b"},
@@ -86,6 +90,7 @@ func TestAProfileIsTheCustomerAsItIs(t *testing.T) {
 	if diff := cmp.Diff(map[projections.Place]bool{
 		{Index: IndexAll, Key: "2024-02-29T12:30:00.000000Z"}: true,
 		{Index: IndexSource, Key: "web"}:                      true,
+		{Index: IndexStage, Key: "potential"}:                 true,
 		{Index: IndexExternal, Key: "aa"}:                     true,
 		{Index: IndexExternal, Key: "bb"}:                     true,
 		{Index: IndexName, Key: "zoe maier"}:                  true,
