@@ -34,6 +34,7 @@ type customerFilter struct {
 	name          string // folded prefix
 	label, source string
 	stage         string
+	contact       contactFilter
 	particulars
 	after, before *domain.Date // of the last order, both exclusive
 	erasure       string       // how far it has come
@@ -48,6 +49,7 @@ func readCustomerFilter(p *params) customerFilter {
 		after: p.date("last_order_after"), before: p.date("last_order_before"),
 	}
 	f.particulars = readParticulars(p)
+	f.contact = readContactFilter(p)
 	if p.text("q") != "" && f.name == "" {
 		p.bad("q", "has no letter to look for")
 	}
@@ -84,11 +86,13 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 		return stretch{generation: o.profile, index: index, prefix: prefix, descending: f.descending}
 	}
 	everybody := in(profile.IndexAll, "")
-	chosen := f.particulars.stretches(in)
+	chosen, reached := f.particulars.stretches(in), f.contact.stretches(in)
 	switch {
 	case f.external != nil:
 		name := f.external.ReservedName()
 		return []stretch{in(profile.IndexExternal, a.Lookup(name.Kind, name.Value)+"\x00")}
+	case reached != nil:
+		return reached
 	case f.sort == "registered_at":
 		return []stretch{everybody}
 	case f.sort == "name", f.sort == "" && f.name != "":
@@ -163,7 +167,7 @@ func firstName(c *candidate, f customerFilter) (first string) {
 // wants says whether a customer passes all filters.
 func (f customerFilter) wants(d *listed) bool {
 	last := d.profile.Orders.LastOn
-	return f.particulars.wants(&d.profile) && f.consent.wants(&d.profile) && (f.source == "" || d.profile.Source.Channel == f.source) &&
+	return f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && (f.source == "" || d.profile.Source.Channel == f.source) &&
 		(f.erasure == "" || d.profile.Rights.Erasure != nil && d.profile.Rights.Erasure.State == f.erasure) &&
 		(f.stage == "" || d.profile.Standing.Stage == f.stage) &&
 		(f.label == "" || d.rfm.Label != nil && *d.rfm.Label == f.label) &&
@@ -183,6 +187,7 @@ func (a *API) customers(w http.ResponseWriter, r *http.Request) error {
 	if err := p.err(); err != nil {
 		return err
 	}
+	f.contact = f.contact.hashed(a.Lookup)
 	ctx := r.Context()
 	o, err := a.overall(ctx, least)
 	if err != nil {

@@ -170,6 +170,7 @@ func indexes(d *Document, _ *projections.World) []projections.Place {
 	if d.Standing.Stage != "" {
 		places = append(places, projections.Place{Index: IndexStage, Key: d.Standing.Stage})
 	}
+	places = contacts(places, d)
 	places = particulars(places, d)
 	places = consents(places, d)
 	if d.Orders.LastOn != nil {
