@@ -32,6 +32,7 @@ var unsaid = map[string]bool{
 // first that do it for all of them. What fits no line is told apart by its place.
 var identities = [][]string{
 	{"system", "id"}, {"id"}, {"key"}, {"purpose", "channel"}, {"scope", "purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"}, {"role"}, {"name"},
+	{"suppression_id"}, {"at"},
 }
 
 var jsonNull = json.RawMessage("null")
