@@ -49,12 +49,12 @@ type MarketAttitudeRecorded struct {
 
 // MarketScores are from 0 to 100; absent: not found out.
 type MarketScores struct {
-	OwnBrandAttention   *int `json:"own_brand_attention,omitempty"`
-	CompetitorAttention *int `json:"competitor_attention,omitempty"`
-	PriceSensitivity    *int `json:"price_sensitivity,omitempty"`
-	QualityTolerance    *int `json:"quality_tolerance,omitempty"`
-	NeedSatisfaction    *int `json:"need_satisfaction,omitempty"`
-	Dependency          *int `json:"dependency,omitempty"`
+	OwnBrandAttention   *int `json:"own_brand_attention,omitempty" jsonschema:"minimum=0,maximum=100"`
+	CompetitorAttention *int `json:"competitor_attention,omitempty" jsonschema:"minimum=0,maximum=100"`
+	PriceSensitivity    *int `json:"price_sensitivity,omitempty" jsonschema:"minimum=0,maximum=100"`
+	QualityTolerance    *int `json:"quality_tolerance,omitempty" jsonschema:"minimum=0,maximum=100"`
+	NeedSatisfaction    *int `json:"need_satisfaction,omitempty" jsonschema:"minimum=0,maximum=100"`
+	Dependency          *int `json:"dependency,omitempty" jsonschema:"minimum=0,maximum=100"`
 }
 
 // TagAdded says that the customer carries a tag.

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/rapport-crm/rapport/domain/attribute"
@@ -25,8 +24,8 @@ func particulars(places []projections.Place, d *Document) []projections.Place {
 	for _, tag := range d.Tags {
 		places = append(places, projections.Place{Index: IndexTag, Key: clean(customer.TagKey(tag))})
 	}
-	for _, key := range slices.Sorted(maps.Keys(d.Attributes)) {
-		places = append(places, projections.Place{Index: IndexAttribute, Key: AttributeKey(key, d.Attributes[key].Text())})
+	for key, value := range d.Attributes {
+		places = append(places, projections.Place{Index: IndexAttribute, Key: AttributeKey(key, value.Text())})
 	}
 	return places
 }

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ func places(d *Document) map[string][]string {
 	found := map[string][]string{}
 	for _, p := range particulars(nil, d) {
 		found[p.Index] = append(found[p.Index], p.Key)
+	}
+	for _, keys := range found {
+		slices.Sort(keys)
 	}
 	return found
 }
