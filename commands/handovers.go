@@ -60,7 +60,7 @@ func defineHandover[C domain.Command[handover.State, handover.Event], P handingO
 			a.log().Warn("a handover stands still; the job goes on with it", "handover", of, "error", err)
 			return result, nil
 		}
-		if failed := state.Failure; failed != nil && d.Creates {
+		if failed := state.Failure; failed != nil { // only who asked for it comes so far
 			return Result{}, refusalOf(*failed)
 		}
 		result.Position, err = a.Writer.stepEnd(ctx, of, result)
@@ -279,17 +279,20 @@ func (w *Writer) DriveHandover(ctx context.Context, id uuid.UUID) (handover.Stat
 
 // keepCustomers keeps every customer for the handover, or says of whom that failed.
 func (w *Writer) keepCustomers(ctx context.Context, s handover.State) error {
-	refusals, err := w.eachCustomer(ctx, s, func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]) {
+	open := func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]) {
 		return sagaRequest(s, "open-handover", uuid.NewSHA1(s.HandoverID, []byte("open "+of.String()))),
 			customer.OpenHandover{Subject: w.World.Subject(of), HandoverID: s.HandoverID, From: s.From, To: s.To}
-	})
-	if err != nil {
-		return err
 	}
 	var done handover.Event = handover.Opened{HandoverID: s.HandoverID}
-	for i, d := range s.Requested.Customers {
-		if r := refusals[i]; r != nil {
-			done = handover.Failed{HandoverID: s.HandoverID, CustomerID: d.CustomerID, Code: r.Code, Holder: r.Holder}
+	// The first alone: of two handovers of the same customers one wins, not neither.
+	all := s.Requested.Customers
+	for _, part := range [][]handover.Dossier{all[:1], all[1:]} {
+		refusals, err := w.eachCustomer(ctx, part, open)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(refusals, func(r *domain.Error) bool { return r != nil }); i >= 0 {
+			done = handover.Failed{HandoverID: s.HandoverID, CustomerID: part[i].CustomerID, Code: refusals[i].Code, Holder: refusals[i].Holder}
 			break
 		}
 	}
@@ -316,7 +319,7 @@ func (w *Writer) letCustomersGo(ctx context.Context, s handover.State) error {
 }
 
 func (w *Writer) letGo(ctx context.Context, s handover.State) ([]*domain.Error, error) {
-	return w.eachCustomer(ctx, s, func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]) {
+	return w.eachCustomer(ctx, s.Requested.Customers, func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]) {
 		return sagaRequest(s, "close-handover", uuid.New()), // it is quiet where it was done before
 			customer.CloseHandover{Subject: w.World.Subject(of), HandoverID: s.HandoverID}
 	})
@@ -324,7 +327,7 @@ func (w *Writer) letGo(ctx context.Context, s handover.State) ([]*domain.Error, 
 
 // assignCustomers makes the successor the owner of every customer who still is one.
 func (w *Writer) assignCustomers(ctx context.Context, s handover.State) error {
-	refusals, err := w.eachCustomer(ctx, s, func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]) {
+	refusals, err := w.eachCustomer(ctx, s.Requested.Customers, func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]) {
 		return sagaRequest(s, "take-over", uuid.NewSHA1(s.HandoverID, []byte("take over "+of.String()))),
 			customer.TakeOver{Subject: w.World.Subject(of), HandoverID: s.HandoverID}
 	})
@@ -341,15 +344,15 @@ func (w *Writer) assignCustomers(ctx context.Context, s handover.State) error {
 	return err
 }
 
-// eachCustomer executes a command for every customer of a handover, several at a
-// time, and returns what was refused. Failures of ours end it.
-func (w *Writer) eachCustomer(ctx context.Context, s handover.State,
+// eachCustomer executes a command for every customer of some dossiers, several at
+// a time, and returns what was refused. Failures of ours end it.
+func (w *Writer) eachCustomer(ctx context.Context, of []handover.Dossier,
 	command func(of uuid.UUID) (Request, domain.Command[customer.State, customer.Event]),
 ) ([]*domain.Error, error) {
-	refusals := make([]*domain.Error, len(s.Requested.Customers))
+	refusals := make([]*domain.Error, len(of))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	for i, d := range s.Requested.Customers {
+	for i, d := range of {
 		group.Go(func() error {
 			r, cmd := command(d.CustomerID)
 			_, err := Execute(ctx, w, r, cmd)

@@ -54,6 +54,7 @@ type engine struct {
 	manager    *projections.Manager
 	calibrator *jobs.Calibrator
 	closer     *jobs.DayCloser
+	handovers  *jobs.Handovers
 	keeper     *jobs.StageKeeper
 	eraser     *jobs.Eraser
 	handler    http.Handler
@@ -184,6 +185,7 @@ func (e *engine) wire() {
 	metrics.registry.MustRegister(e.manager)
 	e.calibrator = &jobs.Calibrator{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
 	e.closer = &jobs.DayCloser{Writer: e.writer, Logger: e.log}
+	e.handovers = &jobs.Handovers{Writer: e.writer, Logger: e.log}
 
 	master, lookup := e.writer.Keys.Fingerprints()
 	queries := &readapi.API{
@@ -229,6 +231,7 @@ func (e *engine) start(g *errgroup.Group, ctx context.Context) {
 			jobs, ctx := errgroup.WithContext(ctx)
 			jobs.Go(func() error { return e.calibrator.Run(ctx) })
 			jobs.Go(func() error { return e.closer.Run(ctx) })
+			jobs.Go(func() error { return e.handovers.Run(ctx) })
 			jobs.Go(func() error { return e.keeper.Run(ctx) })
 			jobs.Go(func() error { return e.eraser.Run(ctx) })
 			return jobs.Wait()
