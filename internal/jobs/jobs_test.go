@@ -53,7 +53,7 @@ func newDeployment(t *testing.T) *deployment {
 	d.must(d.store.SaveCatalogue(t.Context(), projections.Catalogue{
 		Partitions: partitions, Views: map[string]projections.Slot{rfmview.Name: {Serving: 1, Last: 1}},
 	}))
-	rules := projections.Rules{Schema: eventschema.Events, Keys: keyring()}
+	rules := projections.Rules{Schema: eventschema.Events, Keys: keyring(), KeySource: keysIn{d.log}}
 	for p := range partitions {
 		d.lanes = append(d.lanes, projections.NewPartition(p, d.store, rules,
 			projections.Filling{View: rfmview.New(), Number: 1}, projections.Filling{View: projections.NewKeys(), Number: 1}))
