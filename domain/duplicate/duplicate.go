@@ -11,7 +11,7 @@ import (
 // Event is one of the facts of a pair.
 //
 //sumtype:decl
-type Event interface{ duplicatePairEvent() }
+type Event interface{ duplicateEvent() }
 
 // Rejected says that two customers were looked at and are not one. It is of the
 // history of the first of them, whose key the reason is kept with.
@@ -22,7 +22,7 @@ type Rejected struct {
 	Reason  string    `json:"reason,omitempty" personal:"true"`
 }
 
-func (Rejected) duplicatePairEvent() {}
+func (Rejected) duplicateEvent() {}
 
 // NotDuplicate is the verdict that two customers are two.
 const NotDuplicate = "not_duplicate"

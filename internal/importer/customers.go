@@ -51,8 +51,9 @@ type CustomersSummary struct {
 func (c *Customers) Run(ctx context.Context) (CustomersSummary, error) {
 	r := &customersRun{
 		Customers: c, id: uuid.NewString(),
-		firsts: spill.New(inMemory), later: spill.New(inMemory), schema: map[string]attribute.Defined{},
+		lasts: spill.New(inMemory), firsts: spill.New(inMemory), later: spill.New(inMemory), schema: map[string]attribute.Defined{},
 	}
+	defer r.lasts.Close()
 	defer r.firsts.Close()
 	defer r.later.Close()
 	err := r.run(ctx)
@@ -65,6 +66,7 @@ type customersRun struct {
 	schema map[string]attribute.Defined
 	keys   []string // of the attributes that are mapped
 
+	lasts  *spill.Map // customers to the line of their last row
 	firsts *spill.Map // contact points to the row that names them first
 	later  *spill.Map // customers to their first row that names a contact point of another row
 
@@ -179,8 +181,12 @@ func (p person) named() (list []string) {
 	return list
 }
 
-// scan learns who names a contact point first, and who comes later.
+// scan learns which row of a customer is the last, who names a contact point
+// first, and who comes later.
 func (r *customersRun) scan(p person) error {
+	if err := r.lasts.Set(p.Customer, strconv.Itoa(p.Line)); err != nil {
+		return err
+	}
 	late := false
 	for _, name := range p.named() {
 		by, known, err := r.firsts.Get(name)
@@ -216,6 +222,14 @@ func (r *customersRun) late(p person) (bool, error) {
 	return p.Line >= line, err
 }
 
+// superseded says whether a later row is about the same customer. Such a row brings
+// nobody up to date: else two that differ would change the customer to and fro,
+// at every run.
+func (r *customersRun) superseded(p person) (bool, error) {
+	last, _, err := r.lasts.Get(p.Customer)
+	return last != strconv.Itoa(p.Line), err
+}
+
 // load sends the rows that are wanted. What is put off is sent in the order of the file.
 func (r *customersRun) load(ctx context.Context, phase string, wanted func(late bool) bool) error {
 	key := func(p person) string { return p.Customer }
@@ -226,6 +240,9 @@ func (r *customersRun) load(ctx context.Context, phase string, wanted func(late 
 		return r.rows(ctx, phase, false, func(p person) error {
 			late, err := r.late(p)
 			if err != nil || !wanted(late) {
+				return err
+			}
+			if p.superseded, err = r.superseded(p); err != nil {
 				return err
 			}
 			return yield(p)
@@ -248,7 +265,7 @@ func (r *customersRun) batch(ctx context.Context, people []person) error {
 		switch id, is := r.knownAs(p, result); {
 		case result.Problem == nil:
 			r.note(&r.sum.Created)
-		case is && r.Mode == Upsert:
+		case is && r.Mode == Upsert && !p.superseded:
 			known, ids = append(known, p), append(ids, id)
 		case is:
 			r.note(&r.sum.Unchanged)

@@ -18,6 +18,7 @@ type person struct {
 	customerfile.Row
 	id         uuid.UUID // derived from source and external id
 	attributes map[string]attribute.Value
+	superseded bool // a later row is about the same customer
 }
 
 // readPerson reads the attributes of a row by the schema.

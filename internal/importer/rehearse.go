@@ -58,12 +58,20 @@ func (r *customersRun) rehearse(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	// Which row of a customer is the last must be known first.
+	if err := r.rows(ctx, "reading", false, func(p person) error { return r.lasts.Set(p.Customer, strconv.Itoa(p.Line)) }); err != nil {
+		return err
+	}
 	var people []person
 	err := r.rows(ctx, "checking", true, func(p person) error {
+		var err error
+		if p.superseded, err = r.superseded(p); err != nil {
+			return err
+		}
 		if people = append(people, p); len(people) < lookAhead {
 			return nil
 		}
-		err := h.judge(ctx, people)
+		err = h.judge(ctx, people)
 		people = people[:0]
 		return err
 	})
@@ -80,7 +88,7 @@ func (h *rehearsal) learnWorld(ctx context.Context) error {
 		Zone        string
 		BusinessNow time.Time `json:"business_now"`
 	}
-	if err := h.Client.Get(ctx, "/v1/calendar", nil, &calendar); err != nil {
+	if err := h.get(ctx, "/v1/calendar", nil, &calendar); err != nil {
 		return err
 	}
 	h.subject = domain.Subject{Now: calendar.BusinessNow, Wall: calendar.Mode == "wall"}
@@ -106,13 +114,29 @@ func (h *rehearsal) learnWorld(ctx context.Context) error {
 			Policy        contact.Policy
 		}
 	}
-	if err := h.Client.Get(ctx, "/v1/policies/"+policy.KindContact, nil, &contacts); err != nil {
+	if err := h.get(ctx, "/v1/policies/"+policy.KindContact, nil, &contacts); err != nil {
 		return err
 	}
 	for _, v := range contacts.Versions {
 		h.world = h.world.With(uuid.Nil, policy.Published{Kind: policy.KindContact, Version: v.Version, EffectiveFrom: v.EffectiveFrom, Contact: &v.Policy})
 	}
 	return nil
+}
+
+// get asks the server, and again for a while if it answers that it cannot tell yet.
+func (h *rehearsal) get(ctx context.Context, path string, query url.Values, out any) error {
+	deadline := time.Now().Add(h.Patience)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := h.Client.Get(ctx, path, query, out)
+		if problem := (*client.Problem)(nil); !errors.As(err, &problem) || problem.Status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // judge looks some rows up, several at once, and decides them in their order.
@@ -196,7 +220,7 @@ func (h *rehearsal) customer(ctx context.Context, id string, into *customer.Stat
 		customer.Contacts
 		Rights customer.Rights `json:"rights"`
 	}
-	err = h.Client.Get(ctx, "/v1/customers/"+id, nil, &doc)
+	err = h.get(ctx, "/v1/customers/"+id, nil, &doc)
 	if problem := (*client.Problem)(nil); errors.As(err, &problem) && problem.Status == http.StatusNotFound {
 		return false, nil
 	}
@@ -213,7 +237,7 @@ func (h *rehearsal) one(ctx context.Context, filter, value string) (id string, e
 			CustomerID string `json:"customer_id"`
 		}
 	}
-	err = h.Client.Get(ctx, "/v1/customers", url.Values{filter: {value}, "limit": {"1"}}, &list)
+	err = h.get(ctx, "/v1/customers", url.Values{filter: {value}, "limit": {"1"}}, &list)
 	if err != nil || len(list.Customers) == 0 {
 		return "", err
 	}
@@ -243,7 +267,7 @@ func (h *rehearsal) decide(p person, f found) (outcome *int64, refusal *domain.E
 	switch {
 	case f.id == "" && !planned:
 		outcome = &h.sum.Created
-	case h.Mode != Upsert:
+	case h.Mode != Upsert, p.superseded:
 		return &h.sum.Unchanged, nil, "", nil
 	case planned && before == row:
 		outcome = &h.sum.Unchanged
