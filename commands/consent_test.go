@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -164,5 +165,33 @@ func TestUnsubscribingAlwaysWorks(t *testing.T) {
 	cold := writer(s.log, new(clock))
 	if result, err := commands.Execute(t.Context(), cold, request("withdraw-consent"), customer.WithdrawConsent{Subject: cold.World.Subject(id)}); err != nil || result.Changed {
 		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// Nobody is contacted more often than they may be, whoever asks at the same time.
+func TestTheFrequencyCapHoldsUnderConcurrency(t *testing.T) {
+	s := serve(t, deployment.Wall)
+	id := uuid.MustParse(strings.TrimPrefix(s.register(t), "/v1/customers/"))
+	writers := []*commands.Writer{s.writer, writer(s.log, s.clock)}
+	answers := make(chan error)
+	for n := range 24 {
+		go func() {
+			w := writers[n%2]
+			cmd := customer.RecordContact{Subject: w.World.Subject(id), Purpose: "service", Channel: "visit"}
+			s.writer.World.Tell(&cmd)
+			_, err := commands.Execute(t.Context(), w, request("record-contact"), cmd)
+			answers <- err
+		}()
+	}
+	made := 0
+	for range 24 {
+		if err := <-answers; err == nil {
+			made++
+		} else if !errors.Is(err, customer.ErrContactNotAllowed) && !errors.Is(err, commands.ErrContended) {
+			t.Error(err)
+		}
+	}
+	if made != 4 {
+		t.Errorf("%d contacts were made, 4 are allowed", made)
 	}
 }

@@ -382,7 +382,7 @@ func TestLiftSuppression(t *testing.T) {
 
 func TestRecordContact(t *testing.T) {
 	record := RecordContact{Subject: at, Known: rules, ContactID: "m1", Purpose: "marketing", Channel: "email", CampaignID: "spring"}
-	recorded := ContactRecorded{ContactID: "m1", Purpose: "marketing", Channel: "email", CampaignID: "spring", WindowDays: 7, ContactedAt: noon}
+	recorded := ContactRecorded{ContactID: "m1", Purpose: "marketing", Channel: "email", CampaignID: "spring", LegalBasis: "consent", WindowDays: 7, ContactedAt: noon}
 	given := []Event{registered, email, with(granted, func(e *ConsentGranted) { e.GrantedAt = placed })}
 	and := func(more ...Event) []Event { return append(given[:len(given):len(given)], more...) }
 	shanghai := time.FixedZone("Asia/Shanghai", 8*60*60)
@@ -392,7 +392,7 @@ func TestRecordContact(t *testing.T) {
 		{
 			Name: "a contact of a free purpose does not count", Given: given,
 			When: by(func(c *RecordContact) { c.Purpose = "transaction" }),
-			Then: []Event{with(recorded, func(e *ContactRecorded) { e.Purpose, e.Free = "transaction", true })},
+			Then: []Event{with(recorded, func(e *ContactRecorded) { e.Purpose, e.Free, e.LegalBasis = "transaction", true, "contract" })},
 		},
 		{
 			Name: "a contact may be dated back", Given: given, When: by(func(c *RecordContact) { c.ContactedAt = &paid }),

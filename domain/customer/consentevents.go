@@ -62,6 +62,7 @@ type ContactRecorded struct {
 	Purpose    string `json:"purpose"`
 	Channel    string `json:"channel"`
 	CampaignID string `json:"campaign_id,omitempty"`
+	LegalBasis string `json:"legal_basis"`    // what let it be made
 	Free       bool   `json:"free,omitempty"` // does not count for the frequency cap
 	// WindowDays is how far back a frequency cap looked when the contact was decided.
 	WindowDays  int       `json:"window_days,omitempty"`

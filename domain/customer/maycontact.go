@@ -39,6 +39,8 @@ type ContactReason struct {
 	EventIDs []uuid.UUID `json:"event_ids"` // the events behind it
 	// PolicyVersion is that of the policy behind it.
 	PolicyVersion int `json:"policy_version,omitempty"`
+	// LegalBasis is what lets the contact be made, of a reason that allows it.
+	LegalBasis string `json:"legal_basis,omitempty"`
 	// Until is when the reason ends by itself, if it does.
 	Until *time.Time `json:"until,omitempty"`
 }
@@ -148,10 +150,10 @@ func (a *answering) locked() {
 	}
 }
 
-// ground is a legal basis that there is, and the reason that names it.
+// ground is a legal basis that there is, and how its reason is said.
 type ground struct {
 	basis string
-	say   func()
+	say   func() *ContactReason
 }
 
 // grounds says which legal bases let the contact be made, or why none does.
@@ -162,20 +164,22 @@ func (a *answering) grounds(x Permissions, purpose contact.Purpose) {
 	switch {
 	case said == nil || said.Withdrawn || said.expired(q.At):
 	case said.LegalBasis == contact.Consent:
-		found = append(found, ground{contact.Consent, func() { a.granted(WhyConsent, "the customer consented on %s", said) }})
+		found = append(found, ground{contact.Consent, func() *ContactReason {
+			return a.granted(WhyConsent, "the customer consented on %s", said)
+		}})
 	default:
-		found = append(found, ground{said.LegalBasis, func() {
-			a.granted(WhyBasis, "the legal basis is "+named(said.LegalBasis)+" since %s", said)
+		found = append(found, ground{said.LegalBasis, func() *ContactReason {
+			return a.granted(WhyBasis, "the legal basis is "+named(said.LegalBasis)+" since %s", said)
 		}})
 	}
 	objected := said != nil && said.Withdrawn && contact.Objectable(purpose.Basis)
 	if purpose.Basis != contact.Consent && !objected {
-		found = append(found, ground{purpose.Basis, func() {
-			a.say(Allows, WhyBasis, nil, true, "the legal basis of the purpose is %s", named(purpose.Basis))
+		found = append(found, ground{purpose.Basis, func() *ContactReason {
+			return a.say(Allows, WhyBasis, nil, true, "the legal basis of the purpose is %s", named(purpose.Basis))
 		}})
 	}
 	for _, g := range found {
-		g.say()
+		g.say().LegalBasis = g.basis
 	}
 	if len(found) == 0 {
 		a.groundless(purpose, said)
@@ -200,12 +204,13 @@ func all(grounds []ground, f func(ground) bool) bool {
 // named is how a legal basis is called in a sentence.
 func named(basis string) string { return strings.ReplaceAll(basis, "_", " ") }
 
-func (a *answering) granted(code, format string, f *ConsentFact) {
+func (a *answering) granted(code, format string, f *ConsentFact) *ContactReason {
 	r := a.say(Allows, code, &f.EventID, false, format, stamped(f.At))
 	if f.ExpiresAt != nil {
 		until := *f.ExpiresAt
 		r.Detail, r.Until = r.Detail+" until "+stamped(until), &until
 	}
+	return r
 }
 
 // groundless says why there is no legal basis at all.
@@ -312,6 +317,17 @@ func (x Permissions) Channels(p contact.Policy) []string {
 		}
 	}
 	return ranked
+}
+
+// Basis returns the legal basis that lets the contact be made, the first one if there
+// are several.
+func (a Answer) Basis() string {
+	for _, r := range a.Reasons {
+		if r.Effect == Allows {
+			return r.LegalBasis
+		}
+	}
+	return ""
 }
 
 // ErrContactNotAllowed refuses a contact that must not be made, with all reasons.

@@ -82,7 +82,8 @@ func (c RecordContact) Decide(s State) ([]Event, error) {
 	}
 	purpose, _ := rules.Contact.Purpose(c.Purpose)
 	e := ContactRecorded{
-		ContactID: c.ContactID, Purpose: c.Purpose, Channel: c.Channel, CampaignID: c.CampaignID, Free: purpose.Free, ContactedAt: at,
+		ContactID: c.ContactID, Purpose: c.Purpose, Channel: c.Channel, CampaignID: c.CampaignID,
+		LegalBasis: answer.Basis(), Free: purpose.Free, ContactedAt: at,
 	}
 	if most, _, _ := s.mostContacts(*rules.Contact); most != nil {
 		e.WindowDays = most.Days
