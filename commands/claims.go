@@ -35,9 +35,25 @@ type freeing interface {
 
 // claims is what an execution claimed.
 type claims struct {
-	salt    uuid.UUID           // of the ids of its claims: they are nobody else's
-	own     []reservation.Claim // on names that were free before
-	unknown bool                // whether something was appended that may confirm them
+	salt    uuid.UUID            // of the ids of its claims: they are nobody else's
+	made    map[string]madeClaim // by id
+	unknown bool                 // whether something was appended that may confirm them
+}
+
+// madeClaim is a claim that was made. One that another execution for the same
+// customer may count on is never given back.
+type madeClaim struct {
+	reservation.Claim
+	counted bool
+}
+
+// note remembers a claim. over says that the customer held the name already, by
+// the claim of somebody else.
+func (x *claims) note(c reservation.Claim, over bool) {
+	if x.made == nil {
+		x.made = map[string]madeClaim{}
+	}
+	x.made[c.ID] = madeClaim{c, over || x.made[c.ID].counted}
 }
 
 // claiming returns the command with the claims it would make. Their ids stay the
@@ -94,18 +110,18 @@ func (x *execution[S, E]) claim(ctx context.Context, list []reservation.Claim, e
 		if state.Holds(c.Kind, c.Lookup) {
 			continue
 		}
-		var fresh bool
+		var over bool
 		var err error
 		if c.ID == "" {
 			c.Objected, err = x.w.objected(ctx, *c)
 		} else {
-			fresh, c.Objected, err = x.w.claim(ctx, x.meta(), *c, x.subject.Customer, !x.read)
+			over, c.Objected, err = x.w.claim(ctx, x.meta(), *c, x.subject.Customer, !x.read)
 		}
 		if err != nil {
 			return nil, err // ErrStale as well: then the customer's stream is read before the name's
 		}
-		if fresh && !slices.ContainsFunc(x.claims.own, func(o reservation.Claim) bool { return o.ID == c.ID }) {
-			x.claims.own = append(x.claims.own, *c)
+		if c.ID != "" {
+			x.claims.note(*c, over)
 		}
 		objected = objected || c.Objected
 	}
@@ -123,7 +139,10 @@ func (x *execution[S, E]) giveBack(ctx context.Context, refused error) {
 	if x.claims.unknown || refused != nil && (!errors.As(refused, &refusal) || refusal.Kind == domain.Unavailable || refusal.Kind == domain.Internal) {
 		return
 	}
-	for _, c := range x.claims.own {
+	for _, c := range x.claims.made {
+		if c.counted {
+			continue
+		}
 		_ = x.w.release(ctx, x.meta(), reservation.Release{
 			Claim: reservation.Claim{Kind: c.Kind, Lookup: c.Lookup, ID: c.ID}, Customer: x.subject.Customer, Lasting: true,
 		})
@@ -149,17 +168,17 @@ func (x *execution[S, E]) free(ctx context.Context, events []E) {
 }
 
 // claim claims a name for a customer. A name of somebody else is refused, and
-// the refusal says whose it is. fresh says that it was free before, and objected
-// that an earlier holder objected to being contacted and was erased. With onlyNew
-// it gives up with ErrStale when the name was ever claimed before.
-func (w *Writer) claim(ctx context.Context, m eventschema.Meta, c reservation.Claim, of uuid.UUID, onlyNew bool) (fresh, objected bool, err error) {
+// the refusal says whose it is. over says that the customer held it before by
+// another claim, which may be under way still, and objected that an earlier holder
+// objected to being contacted and was erased. With onlyNew it gives up with
+// ErrStale when the name was ever claimed before.
+func (w *Writer) claim(ctx context.Context, m eventschema.Meta, c reservation.Claim, of uuid.UUID, onlyNew bool) (over, objected bool, err error) {
 	lapse := w.ClaimLapse
 	if lapse == 0 {
 		lapse = defaultClaimLapse
 	}
 	take := reservation.Take{Claim: c, Customer: of, Until: w.World.wall().Add(lapse)}
 	state, t := reservation.State{}, noTail // most names are new: they are not read first
-	fresh = true
 	for range attempts {
 		events, err := take.Decide(state)
 		switch {
@@ -170,13 +189,13 @@ func (w *Writer) claim(ctx context.Context, m eventschema.Meta, c reservation.Cl
 			take.Over = state.Claim
 			continue
 		case len(events) == 0:
-			return fresh, state.Objected, nil
+			return over, state.Objected, nil
 		}
-		fresh = !state.Held || state.Customer != of
+		over = over || state.Held && state.Customer == of
 		err = w.reserve(ctx, m, take.Stream(), t, events[0])
 		switch {
 		case err == nil:
-			return fresh, state.Objected, nil
+			return over, state.Objected, nil
 		case errors.Is(err, ErrStale) && onlyNew:
 			return false, false, err
 		case !errors.Is(err, ErrStale) && !errors.Is(err, ErrUnknownOutcome):
