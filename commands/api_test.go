@@ -104,11 +104,11 @@ func TestAPurchaseOverHTTP(t *testing.T) {
 		"lines":[{"sku":"a","quantity":2,"unit_price_minor":600},{"sku":"b","quantity":1,"amount_minor":99}]}`
 	a = s.Post(at+"/record-order", order)
 	recorded := decode(t, a)
-	if a.Status != http.StatusCreated || recorded.Revision != 2 || len(recorded.Events) != 2 || recorded.Events[1].Type != "customer.order_paid" {
+	if a.Status != http.StatusCreated || recorded.Revision != 3 || len(recorded.Events) != 3 || recorded.Events[1].Type != "customer.order_paid" || recorded.Events[2].Type != "customer.stage_entered" {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	a = s.Post(at+"/record-order", order)
-	if again := decode(t, a); a.Status != http.StatusOK || again.Changed || again.Position != recorded.Position || again.Revision != 2 {
+	if again := decode(t, a); a.Status != http.StatusOK || again.Changed || again.Position != recorded.Position || again.Revision != 3 {
 		t.Errorf("the same content again: %d %s", a.Status, a.Body)
 	}
 	a = s.Post(at+"/record-refund", `{"refund_id":"r1","order_id":"o1","amount":{"amount_minor":99,"currency":"EUR"},"lines":[{"line":1,"amount_minor":99}]}`)
