@@ -9,7 +9,6 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/eventschema"
-	"golang.org/x/sync/errgroup"
 )
 
 // memory is what is known of a stream: its folded state and what every command
@@ -36,54 +35,50 @@ func (m *memory[S]) note(command uuid.UUID, digest []byte, raw eventschema.Raw, 
 // whom nothing is known yet, the data key beside it.
 func fold[S domain.State[S, E], E any](ctx context.Context, w *Writer, m *memory[S], stream string, of uuid.UUID) error {
 	if m.key != nil || of == uuid.Nil {
-		return m.fold(ctx, w, stream, evolve[S, E])
+		return m.fold(ctx, w, stream, evolve[S, E], nil)
 	}
-	// One round trip instead of two: the events wait for the key.
-	var (
-		group, both = errgroup.WithContext(ctx)
-		raws        []eventschema.Raw
-		key         *eventschema.DataKey
-	)
-	group.Go(func() error {
-		for raw, err := range w.Log.Read(both, stream, uint64(m.revision+1)) {
-			if err != nil {
-				return unavailable("read", stream, err)
-			}
-			raws = append(raws, raw)
-		}
-		return nil
-	})
-	group.Go(func() (err error) {
-		key, err = w.readKey(both, of)
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if key == nil && len(raws) > 0 {
-		// The customer came to be between the two reads: the key was there
-		// before the first event.
-		var err error
-		if key, err = w.readKey(ctx, of); err != nil {
+	// One round trip instead of two: the first event waits for the key.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed error
+	arrived := make(chan struct{})
+	go func() {
+		m.key, failed = w.readKey(ctx, of)
+		close(arrived)
+	}()
+	err := m.fold(ctx, w, stream, evolve[S, E], func() (err error) {
+		if <-arrived; failed == nil && m.key == nil {
+			// The customer came to be between the two reads: the key was there
+			// before the first event.
+			m.key, err = w.readKey(ctx, of)
 			return err
 		}
+		return failed
+	})
+	if err != nil {
+		cancel() // nobody waits for the key any more
 	}
-	m.key = key
-	for _, raw := range raws {
-		if err := m.apply(w, raw, evolve[S, E]); err != nil {
-			return err
-		}
+	if <-arrived; err != nil {
+		return err
 	}
-	return nil
+	return failed
 }
 
-func (m *memory[S]) fold(ctx context.Context, w *Writer, stream string, evolve func(S, any) (S, bool)) error {
+// fold reads the stream on. Before the first event is looked at, ready is waited
+// for, if there is one.
+func (m *memory[S]) fold(ctx context.Context, w *Writer, stream string, evolve func(S, any) (S, bool), ready func() error) error {
 	for raw, err := range w.Log.Read(ctx, stream, uint64(m.revision+1)) {
 		if errors.Is(err, ErrDestroyed) {
 			return fmt.Errorf("read %s: %w", stream, err)
 		}
 		if err != nil {
 			return unavailable("read", stream, err)
+		}
+		if ready != nil {
+			if err := ready(); err != nil {
+				return err
+			}
+			ready = nil
 		}
 		if err := m.apply(w, raw, evolve); err != nil {
 			return err
