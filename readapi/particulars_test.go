@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -162,4 +163,50 @@ func TestTheProfileIsShownInFull(t *testing.T) {
 	s.get(path + "/replay?limit=500").status(200)
 	s.get(path + "/history?limit=500").status(200)
 	s.get(path + "?revision=9").status(200)
+}
+
+// The clock stands still for all of them: each entry says what was and what became.
+func TestAHundredChangesInOneSecondAreAHundredEntries(t *testing.T) {
+	s := newShop(t)
+	c := someone(1)
+	s.register(c, customer.Name{Given: "given 0"}, "web")
+	moment := s.clock.Add(1000 * time.Hour)
+	still := func(m *eventschema.Meta) { m.OccurredAt, m.RecordedAt = moment, moment }
+	type change struct {
+		Field       string
+		Was, Became any
+	}
+	var want [][]change
+	was := map[string]string{"name.given": "given 0"}
+	for n := range 100 {
+		field := []string{"name.given", "demographics.city"}[n%2]
+		became := fmt.Sprint(field, n)
+		changes := []customer.Change{{Field: field, Was: was[field], Became: became}}
+		if n%2 == 0 {
+			s.customer(c, customer.ProfileUpdated{Fields: []string{field}, Changes: changes}, still)
+		} else {
+			s.customer(c, customer.DemographicsUpdated{Fields: []string{field}, Changes: changes, At: moment}, still)
+		}
+		shown := change{field, nil, became}
+		if was[field] != "" {
+			shown.Was = was[field]
+		}
+		want = append(want, []change{shown})
+		was[field] = became
+	}
+	s.project()
+	var page struct {
+		Events []struct {
+			Type    string
+			Changes []change
+		}
+	}
+	s.get("/v1/customers/" + c.String() + "/history?limit=500&type=customer.profile_updated,customer.demographics_updated").status(200).json(&page)
+	var got [][]change
+	for _, e := range page.Events {
+		got = append(got, e.Changes)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
