@@ -45,8 +45,9 @@ type cli struct {
 	Calendar calendarCmd `cmd:"" help:"Close business days, or show the calendar."`
 	RFM      rfmCmd      `cmd:"" name:"rfm" help:"Print the live RFM scores of all customers."`
 	History  historyCmd  `cmd:"" help:"Print everything that happened to a customer, by whom and why."`
-	State    stateCmd    `cmd:"" help:"Print a customer as it is."`
+	State    stateCmd    `cmd:"" help:"Print a customer as it is, or as it was."`
 	Replay   replayCmd   `cmd:"" help:"Print a customer's state after each event."`
+	Diff     diffCmd     `cmd:"" help:"Print what differs between two pasts of a customer."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Rebuild a read model, or all, from the log while the old one serves."`
 	Verify   verifyCmd   `cmd:"" help:"Prove histories and read models against the log. Exit code 3: a difference was found."`
 	Park     parkCmd     `cmd:"" help:"Let the projections pass over one event that cannot be applied."`
