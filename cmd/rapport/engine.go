@@ -30,6 +30,7 @@ import (
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/duplicates"
 	"github.com/rapport-crm/rapport/projections/lifecycle"
+	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 	"github.com/rapport-crm/rapport/readapi"
@@ -169,7 +170,7 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 
 // readModels is every view there is.
 func readModels() []projections.Projection {
-	return []projections.Projection{projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New()}
+	return []projections.Projection{projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New()}
 }
 
 // wire puts the parts together.
@@ -194,7 +195,7 @@ func (e *engine) wire() {
 		Metrics: promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}),
 	}
 	e.keeper = e.newStageKeeper(queries.Documents)
-	e.eraser = e.newEraser(views, queries.Documents)
+	e.eraser = e.newEraser(views, e.redis.Readers()) // its own: what it looks up before there is anything must not be remembered for queries
 	if e.has("projections") {
 		queries.Projections = e.manager
 	}
