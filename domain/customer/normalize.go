@@ -18,9 +18,10 @@ var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainNa
 // of the form local@domain, a quoted local part and an address without a
 // top-level domain among them. A normalised address normalises to itself.
 func NormalizeEmail(address string) (string, bool) {
-	once, ok := normalizeEmail(strings.TrimSpace(address))
-	if !ok {
-		return "", false
+	address = strings.TrimSpace(address)
+	once, ok := normalizeEmail(address)
+	if !ok || once == address {
+		return once, ok
 	}
 	twice, ok := normalizeEmail(once)
 	return once, ok && once == twice
@@ -69,9 +70,10 @@ func dotAtom(local string) bool {
 // if there is none. It refuses a number that its country does not have.
 // A normalised number normalises to itself.
 func NormalizePhone(number, region string) (string, bool) {
-	once, ok := normalizePhone(strings.TrimSpace(number), region)
-	if !ok {
-		return "", false
+	number = strings.TrimSpace(number)
+	once, ok := normalizePhone(number, region)
+	if !ok || once == number {
+		return once, ok
 	}
 	twice, ok := normalizePhone(once, "")
 	return once, ok && once == twice
