@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What the command line shows of the past of a customer.
+func TestThePastOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--calendar", "manual")
+	a := s.call("POST", "/v1/customers", `{"kind":"person","name":{"given":"Ada","family":"Berg"},"source":{"channel":"store"},
+		"external_ids":[{"system":"shop","id":"C1"}],"registered_at":"2026-01-05T10:00:00Z"}`, "Rapport-Actor", "user:lena")
+	if a.status != 201 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	customer := "/v1/customers/" + a.field("customer_id")
+	for _, step := range [][2]string{
+		{"record-order", `{"order_id":"o1","total":{"amount_minor":2500,"currency":"USD"},"placed_at":"2026-01-06T09:00:00Z","paid_at":"2026-01-06T09:05:00Z"}`},
+		{"update-profile", `{"name":{"given":"Ada","family":"Lund"}}`},
+		{"record-order", `{"order_id":"o2","total":{"amount_minor":1000,"currency":"USD"},"placed_at":"2026-01-10T09:00:00Z"}`},
+	} {
+		if a = s.call("POST", customer+"/"+step[0], step[1], "Rapport-Actor", "user:lena", "Rapport-Reason", "she said so"); a.status >= 300 {
+			t.Fatalf("%s: %d %s", step[0], a.status, a.body)
+		}
+	}
+	s.call("GET", customer+"?min_position="+a.header.Get("Rapport-Position"), "")
+
+	has := func(out string, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if !strings.Contains(out, w) {
+				t.Errorf("it lacks %q:\n%s", w, out)
+			}
+		}
+	}
+	lacks := func(out string, unwanted ...string) {
+		t.Helper()
+		for _, u := range unwanted {
+			if strings.Contains(out, u) {
+				t.Errorf("it has %q:\n%s", u, out)
+			}
+		}
+	}
+	history := s.must("history", "shop:C1")
+	has(history, "customer.registered  by user:lena", "name.family: - -> \"Berg\"", "name.family: \"Berg\" -> \"Lund\"", "orders.count: 1 -> 2", "she said so")
+	filtered := s.must("history", "shop:C1", "--module", "orders", "--to", "2026-01-06")
+	has(filtered, "customer.order_recorded", "customer.order_paid")
+	lacks(filtered, "registered", "orders.count: 1 -> 2")
+	has(s.must("history", "shop:C1", "--field", "name.family", "--by", "user:lena"), "Lund")
+	lacks(s.must("history", "shop:C1", "--by", "nobody"), "customer.")
+
+	then := s.must("state", "shop:C1", "--as-of", "2026-01-06", "--json")
+	has(then, `"count":1`, `"Berg"`, `"then":{"as_of":"2026-01-06T23:59:59`)
+	lacks(then, "Lund")
+	has(s.must("state", "shop:C1", "--revision", "0"), `"revision": 0`)
+	if _, stderr, code := s.rapport("state", "shop:C1", "--as-of", "2025-12-31"); code != exitFailed || !strings.Contains(stderr, "then") {
+		t.Errorf("before everything: %d %s", code, stderr)
+	}
+	if _, stderr, code := s.rapport("state", "shop:C1", "--as-of", "once"); code != exitFailed || !strings.Contains(stderr, "as_of") {
+		t.Errorf("no date: %d %s", code, stderr)
+	}
+
+	difference := s.must("diff", "shop:C1", "--from", "2026-01-06", "--field", "name")
+	has(difference, `name.family: "Berg" -> "Lund"  (event `)
+	lacks(difference, "orders")
+	has(s.must("diff", "shop:C1", "--from", "0", "--json"), `"field":"orders.count"`)
+
+	replay := s.must("replay", "shop:C1", "--from", "2")
+	has(replay, "orders.count: 1 -> 2", `profile {`, `"family": "Lund"`, "rfm {")
+	lacks(replay, "customer.registered")
+
+	export := filepath.Join(t.TempDir(), "history.ndjson")
+	has(s.must("history", "shop:C1", "--export", export), "wrote ")
+	has(s.must("verify", "history", "--file", export), "in 1 streams")
+	text, err := os.ReadFile(export)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(text), "customer.order_recorded")
+	text[at] ^= 1
+	if err := os.WriteFile(export, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := s.rapport("verify", "history", "--file", export); code != exitDifference || !strings.Contains(stderr, "event 2 of customer-") && !strings.Contains(stderr, "event 3 of customer-") {
+		t.Errorf("one flipped bit: %d %s", code, stderr)
+	}
+	if _, _, code := s.rapport("history", "shop:C1", "--json", "--type", "customer.registered"); code != exitUsage {
+		t.Errorf("an export with a filter: %d", code)
+	}
+}
