@@ -128,7 +128,9 @@ func (a *API) profileAt(ctx context.Context, id uuid.UUID, stored []byte, at, no
 		if err != nil {
 			return nil, err
 		}
-		if docs.profile.doc.RegisteredAt.IsZero() {
+		if then, err := docs.profile.document(); err != nil {
+			return nil, err
+		} else if then == nil {
 			return nil, ErrCustomerNotFound.With("No customer %v was known then.", id)
 		}
 		return &docs.profile.doc, nil

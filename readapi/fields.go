@@ -31,8 +31,7 @@ var unsaid = map[string]bool{
 // identities are the members by which the objects of a list are told apart, the
 // first that do it for all of them. What fits no line is told apart by its place.
 var identities = [][]string{
-	{"system", "id"}, {"id"}, {"key"}, {"purpose", "channel"}, {"scope", "purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"}, {"role"}, {"name"},
-	{"suppression_id"}, {"at"},
+	{"system", "id"}, {"id"}, {"suppression_id"}, {"key"}, {"event_id"}, {"purpose", "channel"}, {"scope", "purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"}, {"role"}, {"name"},
 }
 
 var jsonNull = json.RawMessage("null")
