@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -105,8 +107,46 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 	if err != nil {
 		return "", err
 	}
+	if err := c.entrust(ctx, api, people); err != nil {
+		return "", err
+	}
 	fmt.Fprintf(s.err, "%d customers and %d orders loaded in %.1f s; closed %v: %v\n", len(people), orders, time.Since(started).Seconds(), demoUntil, day)
 	return shown, nil
+}
+
+// demoStaff are the employees of the demo; each looks after some of the best customers.
+var demoStaff = []struct{ id, name string }{{"lin", "Lin Tanaka"}, {"omar", "Omar Haddad"}}
+
+// entrust enrols the employees and gives them the customers with the most orders,
+// in turn.
+func (c *demoCmd) entrust(ctx context.Context, api *client.Client, people []population.Customer) error {
+	type m = map[string]any
+	for _, e := range demoStaff {
+		err := api.Post(ctx, "/v1/staff/enrol-employee", m{"employee_id": e.id, "name": e.name, "roles": []string{"sales"}, "capacity": 50}, nil)
+		if problem := (*client.Problem)(nil); err != nil && !(errors.As(err, &problem) && problem.Code == "employee_exists") {
+			return err
+		}
+	}
+	best := slices.Clone(people)
+	slices.SortStableFunc(best, func(a, b population.Customer) int { return len(b.Orders) - len(a.Orders) })
+	var lines []client.Line
+	for i, p := range best[:min(len(best), 30*len(demoStaff))] {
+		body, err := json.Marshal(m{"employee_id": demoStaff[i%len(demoStaff)].id, "role": "sales"})
+		if err != nil {
+			return err
+		}
+		lines = append(lines, client.Line{Command: "assign-owner", Customer: demoID(c.Seed, p.ID), Body: body})
+	}
+	results, err := api.Bulk(ctx, lines, time.Minute)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		if r.Problem != nil {
+			return fmt.Errorf("%s %s: %w", lines[i].Command, lines[i].Body, r.Problem)
+		}
+	}
+	return nil
 }
 
 func demoID(seed uint64, shopID string) string {
@@ -123,17 +163,48 @@ func demoLines(id string, p population.Customer) []client.Line {
 		return b
 	}
 	type m = map[string]any
-	lines := []client.Line{{Command: "register-customer", Customer: id, Body: object(m{
+	joined := p.Orders[0].At
+	register := m{
 		"customer_id": id, "kind": "person", "name": m{"given": p.Given, "family": p.Family},
 		"source": m{"channel": p.Channel}, "external_ids": []m{{"system": demoShop, "id": p.ID}},
-		"registered_at": p.Orders[0].At,
-	})}}
+		"registered_at": joined, "demographics": m{"country": p.Country, "city": p.City},
+	}
+	var points, consents []m
+	if p.Email != "" {
+		points = append(points, m{"type": "email", "value": p.Email})
+	}
+	if p.Phone != "" {
+		points = append(points, m{"type": "phone", "value": p.Phone})
+	}
+	for _, c := range p.Consents {
+		consents = append(consents, m{"purpose": "marketing", "channel": c.Channel, "evidence": "ticked at the till"})
+	}
+	if p.Born != nil {
+		register["demographics"] = m{"country": p.Country, "city": p.City, "birth_date": p.Born}
+	}
+	if len(points) > 0 {
+		register["contact_points"] = points
+	}
+	if len(consents) > 0 {
+		register["consents"] = consents
+	}
+	if len(p.Tags) > 0 {
+		register["tags"] = p.Tags
+	}
+	lines := []client.Line{{Command: "register-customer", Customer: id, Body: object(register)}}
 	for _, o := range p.Orders {
 		lines = append(lines, client.Line{Command: "record-order", Customer: id, Body: object(m{
 			"order_id": o.ID, "total": m{"amount_minor": o.Minor, "currency": "USD"},
 			"lines":     []m{{"sku": o.SKU, "quantity": 1, "unit_price_minor": o.Minor, "amount_minor": o.Minor}},
 			"placed_at": o.At, "paid_at": o.At,
 		})})
+	}
+	for _, c := range p.Consents {
+		if c.Withdrawn != nil {
+			lines = append(lines, client.Line{Command: "withdraw-consent", Customer: id, Body: object(m{
+				"purpose": "marketing", "channel": c.Channel, "via": "unsubscribe_link", "withdrawn_at": c.Withdrawn,
+			})})
+		}
 	}
 	return lines
 }
@@ -167,6 +238,12 @@ Try:
   curl -s -X POST %[1]s/v1/customers/%[2]s/record-order -H 'Content-Type: application/json' \
     -H 'Idempotency-Key: my-first-order' -H 'Rapport-Actor: me' \
     -d '{"order_id":"my-first-order","total":{"amount_minor":4200,"currency":"USD"},"placed_at":"%[3]vT09:00:00Z"}'
+
+  # may they be written to, and why (not)?
+  curl -s '%[1]s/v1/customers/%[2]s/contactability?purpose=marketing&channel=email'
+
+  # who came twice, and what says so
+  curl -s '%[1]s/v1/duplicates?min_score=80&limit=3'
 
   # everything that ever happened to them, by whom, and the proof that nobody changed it
   curl -s %[1]s/v1/customers/%[2]s/history

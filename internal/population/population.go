@@ -33,7 +33,8 @@ type Customer struct {
 	ID            string // in the shop, such as C000042
 	Given, Family string
 	Channel       string
-	Orders        []Order
+	Particulars
+	Orders []Order
 }
 
 // Order is one purchase, in US dollars.
@@ -51,6 +52,10 @@ func Generate(seed uint64, n int, from, joined, until domain.Date) []Customer {
 	for i := range customers {
 		// A generator for each customer: a larger population begins with the smaller one.
 		customers[i] = generate(rand.New(rand.NewPCG(seed, uint64(i))), i, from, joined, until)
+		particulars(seed, i, &customers[i], customers[i].Orders[0].At, until)
+		if i%twinEvery == twinEvery-1 {
+			customers[i].twin(customers[i-1])
+		}
 	}
 	return customers
 }

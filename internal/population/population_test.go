@@ -2,11 +2,13 @@ package population_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/internal/population"
 )
 
@@ -33,6 +35,49 @@ func TestOrdersLieInTheWatchedTime(t *testing.T) {
 				t.Fatalf("%s: order %v", c.ID, o)
 			}
 		}
+	}
+}
+
+// What customers tell of themselves is right, and nobody's address or number is
+// another's.
+func TestParticulars(t *testing.T) {
+	seen := map[string]bool{}
+	var told struct{ email, phone, born, twins int }
+	people := population.Generate(1, 4000, from, joined, until)
+	for i, c := range people {
+		for kind, value := range map[string]string{customer.TypeEmail: c.Email, customer.TypePhone: c.Phone} {
+			if value == "" {
+				continue
+			}
+			normalized, problem := customer.NormalizeContact(kind, value, "")
+			if problem != "" || seen[normalized] {
+				t.Fatalf("%s: %s %s %s", c.ID, kind, value, problem)
+			}
+			seen[normalized] = true
+		}
+		if !domain.IsCountry(c.Country) || c.City == "" {
+			t.Fatalf("%+v", c)
+		}
+		if c.Email != "" {
+			told.email++
+		}
+		if c.Phone != "" {
+			told.phone++
+		}
+		if c.Born != nil {
+			told.born++
+		}
+		if i > 0 && c.Given == people[i-1].Given && c.Family == people[i-1].Family && strings.Contains(c.Email, "+again@") {
+			told.twins++
+		}
+		for _, x := range c.Consents {
+			if x.Withdrawn != nil && (x.Withdrawn.Before(c.Orders[0].At) || domain.DateOf(*x.Withdrawn, time.UTC) > until) {
+				t.Fatalf("%s: %+v", c.ID, x)
+			}
+		}
+	}
+	if told.email < 3000 || told.phone < 1800 || told.born < 2200 || told.twins < 30 {
+		t.Errorf("%+v", told)
 	}
 }
 
