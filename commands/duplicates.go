@@ -14,8 +14,8 @@ import (
 // Duplicates is the group of commands about pairs of customers.
 var Duplicates = Group{Path: "/v1/duplicates", Tag: "duplicates", Apart: true}
 
-// aboutPair makes a command that is about two customers be of the history of the
-// first, and tells it what the streams of both say at the moment.
+// aboutPair makes a command that is about two customers be an event of the first,
+// with their key, and tells it what the streams of both say at the moment.
 func aboutPair(d Definition) Definition {
 	d.run = func(ctx context.Context, a *API, r Request, _ uuid.UUID, body []byte) (Result, error) {
 		var c duplicate.Reject

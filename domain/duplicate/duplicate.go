@@ -13,8 +13,8 @@ import (
 //sumtype:decl
 type Event interface{ duplicateEvent() }
 
-// Rejected says that two customers were looked at and are not one. It is of the
-// history of the first of them, whose key the reason is kept with.
+// Rejected says that two customers were looked at and are not one. The reason is
+// kept with the key of the first of them.
 type Rejected struct {
 	A       uuid.UUID `json:"a"` // the lower id, as text
 	B       uuid.UUID `json:"b"`
