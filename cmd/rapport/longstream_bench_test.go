@@ -67,6 +67,7 @@ func longStream(b *testing.B, n int) {
 		})
 	}
 	b.Run("command until it shows", func(b *testing.B) {
+		l.order(b, l.writer)
 		for b.Loop() {
 			position := l.order(b, l.writer)
 			l.get(b, path+fmt.Sprint("?min_position=", position))
