@@ -57,6 +57,7 @@ func (a *API) Routes() []web.Route {
 		a.lifecycleRoutes(),
 		[]web.Route{a.calibrationRoute()},
 		a.duplicateRoutes(),
+		a.ownerRoutes(),
 		a.projectionRoutes(),
 		a.logRoutes(),
 		a.HealthRoutes(),

@@ -39,8 +39,9 @@ type customerFilter struct {
 	after, before *domain.Date // of the last order, both exclusive
 	erasure       string       // how far it has come
 	consent       consentFilter
-	sort          string
-	descending    bool
+	ownerFilter
+	sort       string
+	descending bool
 }
 
 func readCustomerFilter(p *params) customerFilter {
@@ -62,6 +63,7 @@ func readCustomerFilter(p *params) customerFilter {
 	}
 	f.stage = p.oneOf("stage", slices.Concat([]string{""}, lifecycle.Stages)...)
 	f.consent = readConsentFilter(p)
+	f.ownerFilter = readOwnerFilter(p)
 	f.erasure = p.oneOf("erasure", slices.Concat([]string{""}, erasureStates)...)
 	f.sort, f.descending = strings.CutPrefix(p.oneOf("sort", slices.Concat([]string{""}, sorts)...), "-")
 	return f
@@ -87,6 +89,7 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 	}
 	everybody := in(profile.IndexAll, "")
 	chosen, reached := f.particulars.stretches(in), f.contact.stretches(in)
+	owned := f.ownerFilter.stretches(in, f.sort != "")
 	switch {
 	case f.external != nil:
 		name := f.external.ReservedName()
@@ -114,6 +117,8 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 		return []stretch{s, orderless}
 	case f.erasure != "":
 		return []stretch{in(profile.IndexErasure, profile.ErasurePrefix(f.erasure))}
+	case owned != nil:
+		return owned
 	case f.consent.purpose != "":
 		return f.consent.stretches(in)
 	case chosen != nil:
@@ -167,7 +172,7 @@ func firstName(c *candidate, f customerFilter) (first string) {
 // wants says whether a customer passes all filters.
 func (f customerFilter) wants(d *listed) bool {
 	last := d.profile.Orders.LastOn
-	return f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && (f.source == "" || d.profile.Source.Channel == f.source) &&
+	return f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && f.ownerFilter.wants(&d.profile) && (f.source == "" || d.profile.Source.Channel == f.source) &&
 		(f.erasure == "" || d.profile.Rights.Erasure != nil && d.profile.Rights.Erasure.State == f.erasure) &&
 		(f.stage == "" || d.profile.Standing.Stage == f.stage) &&
 		(f.label == "" || d.rfm.Label != nil && *d.rfm.Label == f.label) &&

@@ -12,13 +12,14 @@ import (
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/duplicates"
 	"github.com/rapport-crm/rapport/projections/lifecycle"
+	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 	"github.com/rapport-crm/rapport/readapi"
 )
 
 func views() []projections.Projection {
-	return []projections.Projection{profile.New(), rfm.New(), duplicates.New(), lifecycle.New()}
+	return []projections.Projection{profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New()}
 }
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

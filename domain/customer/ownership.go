@@ -54,11 +54,9 @@ func (x *Ownership) Fold(r Record) {
 	case OwnerAssigned:
 		if e.To != x.Owner {
 			x.own(e.To, e.AssignedAt)
-		}
-		x.Role, x.EventID, x.HandedOver = e.Role, r.ID, nil
-		if e.Seat != "" {
 			x.Seat = e.Seat
 		}
+		x.Role, x.EventID, x.HandedOver = e.Role, r.ID, nil
 		if e.HandoverID != uuid.Nil {
 			x.Handover, x.HandedOver = nil, &HandedOver{HandoverID: e.HandoverID}
 		}

@@ -173,6 +173,7 @@ func indexes(d *Document, _ *projections.World) []projections.Place {
 	places = contacts(places, d)
 	places = particulars(places, d)
 	places = consents(places, d)
+	places = ownership(places, d)
 	if d.Orders.LastOn != nil {
 		places = append(places, projections.Place{Index: IndexLastOrder, Key: d.Orders.LastOn.String()})
 	}
