@@ -8,7 +8,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/deployment"
 )
 
-// What is said of a pair is in the history of the lower id, once and for ever.
+// What is said of a pair is said once and for ever, in a stream of its own.
 func TestRejectDuplicate(t *testing.T) {
 	s := serve(t, deployment.Wall)
 	const (
