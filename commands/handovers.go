@@ -284,15 +284,15 @@ func (w *Writer) keepCustomers(ctx context.Context, s handover.State) error {
 			customer.OpenHandover{Subject: w.World.Subject(of), HandoverID: s.HandoverID, From: s.From, To: s.To}
 	}
 	var done handover.Event = handover.Opened{HandoverID: s.HandoverID}
-	// The first alone: of two handovers of the same customers one wins, not neither.
-	all := s.Requested.Customers
-	for _, part := range [][]handover.Dossier{all[:1], all[1:]} {
-		refusals, err := w.eachCustomer(ctx, part, open)
+	// One after the other, in the order of their ids: of handovers that have
+	// customers in common one wins, never none.
+	for _, d := range s.Requested.Customers {
+		refusals, err := w.eachCustomer(ctx, []handover.Dossier{d}, open)
 		if err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(refusals, func(r *domain.Error) bool { return r != nil }); i >= 0 {
-			done = handover.Failed{HandoverID: s.HandoverID, CustomerID: part[i].CustomerID, Code: refusals[i].Code, Holder: refusals[i].Holder}
+		if r := refusals[0]; r != nil {
+			done = handover.Failed{HandoverID: s.HandoverID, CustomerID: d.CustomerID, Code: r.Code, Holder: r.Holder}
 			break
 		}
 	}

@@ -283,11 +283,17 @@ func TestTwoHandoversAtOnce(t *testing.T) {
 	log := new(memlog.Log)
 	both := two(t, log, 0, "ann", "bob", "carl")
 	paths := both[0].owned(t, "ann", 5)
+	named := make([]string, len(paths))
+	for i, path := range paths {
+		named[i] = fmt.Sprintf("%q", customerOf(t, path))
+	}
 	var statuses [2]int
+	var bodies [2]string
 	var wg sync.WaitGroup
 	for i, to := range []string{"bob", "carl"} {
 		wg.Go(func() {
-			statuses[i] = both[i].Post("/v1/handovers", fmt.Sprintf(`{"from":"ann","to":%q,"reason":"leaver"}`, to)).Status
+			a := both[i].Post("/v1/handovers", fmt.Sprintf(`{"from":"ann","to":%q,"reason":"leaver","customers":[%s]}`, to, strings.Join(named, ",")))
+			statuses[i], bodies[i] = a.Status, string(a.Body)
 		})
 	}
 	wg.Wait()
@@ -306,7 +312,7 @@ func TestTwoHandoversAtOnce(t *testing.T) {
 		}
 	}
 	if won != 1 || len(opened) != won {
-		t.Errorf("%v; customers by handover: %v", statuses, opened)
+		t.Errorf("%v %s; customers by handover: %v", statuses, bodies, opened)
 	}
 	for id, n := range opened {
 		if n != len(paths) {

@@ -16,7 +16,7 @@ const (
 	KindConsentExpiring     = "consent_expiring"     // Ref is purpose/channel
 )
 
-// expiringWithin is how far ahead a dossier looks for consents that expire.
+// expiringWithin is how far ahead, and back, a dossier looks for consents that expire.
 const expiringWithin = 30 * 24 * time.Hour
 
 // sources say what is open about a customer at an instant, each of one kind. A
@@ -24,6 +24,8 @@ const expiringWithin = 30 * 24 * time.Hour
 // dossier outlives an erasure.
 var sources = []func(s customer.State, now time.Time) []Item{
 	keyAccount,
+	pendingVerifications,
+	expiringConsents,
 }
 
 func keyAccount(s customer.State, _ time.Time) []Item {
@@ -31,6 +33,27 @@ func keyAccount(s customer.State, _ time.Time) []Item {
 		return nil
 	}
 	return []Item{{Kind: KindKeyAccount, Ref: s.Ownership.KeyAccount.Level}}
+}
+
+// pendingVerifications are the contact points of which nobody knows whether they reach
+// the customer.
+func pendingVerifications(s customer.State, _ time.Time) (items []Item) {
+	for _, p := range s.ContactPoints {
+		if p.VerifiedAt.IsZero() && !p.Invalid {
+			items = append(items, Item{Kind: KindPendingVerification, Ref: p.ID})
+		}
+	}
+	return items
+}
+
+// expiringConsents are those that end soon, or ended lately.
+func expiringConsents(s customer.State, now time.Time) (items []Item) {
+	for _, c := range s.Permissions.Expiring(now.Add(expiringWithin)) {
+		if c.ExpiresAt.After(now.Add(-expiringWithin)) {
+			items = append(items, Item{Kind: KindConsentExpiring, Ref: c.Purpose + "/" + c.Channel, Due: c.ExpiresAt})
+		}
+	}
+	return items
 }
 
 // OpenItems returns everything that is open about a customer, by id.
