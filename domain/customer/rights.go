@@ -66,6 +66,7 @@ type Certificate struct {
 	KeyIDs           []string  `json:"key_ids"`     // the data keys destroyed
 	PurgedReadModels []string  `json:"purged_read_models"`
 	ErasedAt         time.Time `json:"erased_at"`
+	Backups          string    `json:"backups"` // BackupsHoldKey: what no program can see to
 	Event            uuid.UUID `json:"event,omitzero"`
 	// Store and ReadModels say how the key left the files, CompletedAt when; they
 	// are missing while it has not.
@@ -74,6 +75,10 @@ type Certificate struct {
 	CompletedAt time.Time `json:"completed_at,omitzero"`
 	Completion  uuid.UUID `json:"completion,omitzero"`
 }
+
+// BackupsHoldKey says that copies of the log from before the erasure hold the
+// wrapped key until they are deleted.
+const BackupsHoldKey = "hold_the_key_until_deleted"
 
 // States of an erasure.
 const (
@@ -107,7 +112,7 @@ func (x *Rights) Fold(r Record) {
 			d.State = ErasureStateErased
 			d.Certificate = &Certificate{
 				EventCount: e.EventCount, ChainHead: e.ChainHead, ErasedAt: e.ErasedAt, Event: r.ID,
-				KeyIDs: slices.Clone(e.KeyIDs), PurgedReadModels: slices.Clone(e.ReadModels),
+				KeyIDs: slices.Clone(e.KeyIDs), PurgedReadModels: slices.Clone(e.ReadModels), Backups: BackupsHoldKey,
 			}
 		})
 	case ErasureCompleted:

@@ -259,7 +259,7 @@ func TestRightsFold(t *testing.T) {
 			RequestedAt: noon, RequestedBy: clerk, Deadline: today + 30, Request: id,
 			ApprovedAt: noon, ApprovedBy: officer, Approval: id,
 			Certificate: &Certificate{
-				EventCount: 3, ChainHead: "ab", KeyIDs: []string{"k"}, PurgedReadModels: []string{"profile"}, ErasedAt: noon, Event: id,
+				EventCount: 3, ChainHead: "ab", KeyIDs: []string{"k"}, PurgedReadModels: []string{"profile"}, ErasedAt: noon, Backups: BackupsHoldKey, Event: id,
 				Store: StoreCompacted, ReadModels: RedisRewritten, CompletedAt: noon, Completion: id,
 			},
 		},
