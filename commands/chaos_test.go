@@ -149,7 +149,7 @@ func randomCommand(random *rand.Rand, ids []uuid.UUID, c *clock) (commands.Reque
 	subject := domain.Subject{Customer: id, Now: noon}
 	o := fmt.Sprint("o", random.IntN(10))
 	amount := domain.Money{AmountMinor: int64(1 + random.IntN(50)), Currency: "EUR"}
-	switch random.IntN(6) {
+	switch random.IntN(7) {
 	case 0:
 		r := request("register-customer")
 		r.New = random.IntN(2) == 0
@@ -169,6 +169,8 @@ func randomCommand(random *rand.Rand, ids []uuid.UUID, c *clock) (commands.Reque
 			Subject: subject, RefundID: uuid.NewString(), OrderID: o, Amount: amount, Reason: "broken",
 			Lines: []customer.RefundLine{{Line: 0, AmountMinor: amount.AmountMinor}},
 		})
+	case 5:
+		return execution(request("unlink-external-id"), customer.UnlinkExternalID{Subject: subject, System: "shop", ID: fmt.Sprint(random.IntN(5))})
 	case 4:
 		return execution(request("cancel-order"), customer.CancelOrder{Subject: subject, OrderID: o})
 	}
