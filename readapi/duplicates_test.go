@@ -133,16 +133,16 @@ func (s *shop) population(r *rand.Rand, n int) {
 // The list is what comparing everybody with everybody finds, each pair once, whatever
 // the length of a page, also where a value is everybody's.
 func TestDuplicatesAreThoseOfANaiveComparison(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		s, r := newShop(t), rand.New(rand.NewPCG(seed, 7))
-		s.population(r, []int{30, 60, 120, 440}[seed])
+		s.population(r, []int{30, 90, 420}[seed])
 		s.project()
 		want := s.naive("open", 0)
 		if len(want) < 20 {
 			t.Fatalf("the population has %d pairs only", len(want))
 		}
 		var first []readapi.DuplicatePair
-		for _, limit := range []int{500, 7 + 100*int(seed/3), 1 + r.IntN(40) + 60*int(seed/3)} {
+		for _, limit := range [][]int{{500, 1, 7}, {500, 1 + r.IntN(40)}, {500, 211}}[seed] {
 			pairs, capped := s.everyPair("", limit)
 			if diff := gocmp.Diff(want, scores(t, pairs)); diff != "" {
 				t.Fatalf("seed %d, limit %d: -naive +listed\n%s", seed, limit, diff)
@@ -153,7 +153,7 @@ func TestDuplicatesAreThoseOfANaiveComparison(t *testing.T) {
 				t.Errorf("the order depends on the length of a page:\n%s", diff)
 			}
 			fax := readapi.CappedValue{Feature: duplicates.Account, Value: "fax:+4930000"}
-			if got := slices.Contains(capped, fax); got != (seed == 3) {
+			if got := slices.Contains(capped, fax); got != (seed == 2) {
 				t.Errorf("seed %d: capped %v", seed, capped)
 			}
 		}
@@ -162,7 +162,7 @@ func TestDuplicatesAreThoseOfANaiveComparison(t *testing.T) {
 			t.Errorf("min_score: -naive +listed\n%s", diff)
 		}
 		// One customer at a time it is the same, where nothing is capped.
-		if seed == 3 {
+		if seed == 2 {
 			continue
 		}
 		one := map[duplicate.Pair]int{}
