@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -330,10 +331,10 @@ func TestWhoIsRestrictedIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newPopulation(t)
 		defer d.stop()
-		failures := 2
+		var looks atomic.Int32
 		defer d.keep(1, func(k *jobs.StageKeeper) {
 			k.Members = func(ctx context.Context, g projections.Generation, partitions int, index, after string, limit int) ([]string, uint64, error) {
-				if failures--; failures >= 0 {
+				if looks.Add(1) <= 2 {
 					return nil, 0, errors.New("not now")
 				}
 				return d.members(ctx, g, partitions, index, after, limit)
