@@ -9,11 +9,13 @@ import (
 
 	goccy "github.com/goccy/go-json"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/lifecycle"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 )
@@ -26,6 +28,7 @@ func TestDocumentsAreOrdinaryJSON(t *testing.T) {
 		events := life(r)
 		same(t, profile.New(), events)
 		same(t, rfm.New(), events)
+		same(t, lifecycle.New(), events)
 		same(t, projections.NewKeys(), events)
 	}
 }
@@ -72,7 +75,7 @@ func life(r *rand.Rand) []projections.Event {
 	for range r.IntN(12) {
 		var data any
 		order := fmt.Sprint("o", r.IntN(4), text())
-		switch r.IntN(7) {
+		switch r.IntN(8) {
 		case 0:
 			data = customer.Registered{Kind: customer.Person, Name: customer.Name{Given: text(), Family: text()}, Source: customer.Source{Channel: text()}, RegisteredAt: instant()}
 		case 1:
@@ -83,12 +86,18 @@ func life(r *rand.Rand) []projections.Event {
 			data = customer.OrderCancelled{OrderID: order}
 		case 4:
 			data = customer.RefundRecorded{OrderID: order, Amount: money(), RefundedOn: date()}
+		case 6:
+			on := date()
+			data = customer.StageEntered{
+				Stage: text(), From: text(), Trigger: text(), ReasonCode: text(), Override: r.IntN(2) == 0, PolicyVersion: r.IntN(2), EnteredAt: instant(),
+				Cause: customer.StageCause{Type: text(), OrderID: order, Day: &on}, IdleSince: &on,
+			}
 		case 5:
 			data = datakey.Created{KeyID: text(), Wrapped: []byte(text())}
 		default:
 			data = customer.OrderRecorded{OrderID: order, Total: money(), PlacedOn: date(), FX: &customer.FX{Rate: "1.25", Base: "USD"}}
 		}
-		events = append(events, projections.Event{Data: data, Meta: projections.Event{}.Meta})
+		events = append(events, projections.Event{ID: uuid.UUID{15: byte(r.IntN(2))}, Data: data, Meta: projections.Event{}.Meta})
 	}
 	return events
 }
