@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/eventschema"
@@ -84,7 +85,19 @@ func (f FieldChange) same(o FieldChange) bool {
 	return f.Field == o.Field && string(f.Was) == string(o.Was) && string(f.Became) == string(o.Became)
 }
 
+// listOf names the outermost list that a field stands in; no field has such a name.
+func listOf(field string) string {
+	list, _, _ := strings.Cut(field, "[")
+	return list + "[]"
+}
+
+// changed notes an event under a field, and under the list it stands in.
 func changed(fields map[string]*DiffedField, field string, by uuid.UUID) {
+	note(fields, field, by)
+	note(fields, listOf(field), by)
+}
+
+func note(fields map[string]*DiffedField, field string, by uuid.UUID) {
 	d := fields[field]
 	switch {
 	case d == nil:
@@ -114,12 +127,13 @@ func (c *comparison) fields() ([]DiffedField, error) {
 	}
 	for _, change := range fieldChanges(before, after) {
 		d := DiffedField{FieldChange: change, Module: moduleOfField(change.Field), Events: []uuid.UUID{}}
-		by := c.alone[change.Field]
-		if by == nil {
-			by = c.both[change.Field]
-		}
-		if by != nil {
+		// The places of a list may have moved under an element that nothing tells apart.
+		for _, by := range []*DiffedField{c.alone[change.Field], c.both[change.Field], c.alone[listOf(change.Field)], c.both[listOf(change.Field)]} {
+			if by == nil {
+				continue
+			}
 			d.Events, d.EventCount = by.Events, by.EventCount
+			break
 		}
 		list = append(list, d)
 	}

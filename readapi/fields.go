@@ -31,7 +31,8 @@ var unsaid = map[string]bool{
 // identities are the members by which the objects of a list are told apart, the
 // first that do it for all of them. What fits no line is told apart by its place.
 var identities = [][]string{
-	{"system", "id"}, {"id"}, {"suppression_id"}, {"key"}, {"event_id"}, {"purpose", "channel"}, {"scope", "purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"}, {"role"}, {"name"},
+	{"suppression_id"}, {"hold_id"}, {"system", "id"}, {"id"}, {"key"}, {"event_id"},
+	{"purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"},
 }
 
 var jsonNull = json.RawMessage("null")
