@@ -22,7 +22,7 @@ import (
 // customer before, and afterwards still finds another one who stayed.
 func TestErasure(t *testing.T) {
 	t.Parallel()
-	s := serve(t, t.TempDir(), "--calendar", "manual", "--partitions", "4")
+	s := serve(t, t.TempDir(), "--calendar", "manual", "--partitions", "4", "--log-level", "debug")
 	setup := func(path, body string) {
 		t.Helper()
 		if a := s.call("POST", path, body, "Rapport-Actor", "e-1"); a.status >= 300 {

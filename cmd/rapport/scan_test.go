@@ -304,4 +304,3 @@ func (s *server) wrappedKey(id string) *planted {
 	}
 	return p
 }
-
