@@ -78,6 +78,27 @@ func TestWhatWasErasedIsAsIfItHadNeverBeenKnown(t *testing.T) {
 	}
 }
 
+// The test above sees a read model that remembers.
+func TestARememberingReadModelIsFound(t *testing.T) {
+	h := newHistories(t).history(rand.New(rand.NewPCG(1, 34)))
+	h.views = func() []projections.Projection {
+		return []projections.Projection{projections.NewKeys(), &projections.View[memory]{
+			Name: "remembers",
+			Fold: func(d *memory, e projections.Event) bool {
+				if r, ok := e.Data.(customer.Registered); ok {
+					d.Name = r.Name
+				}
+				return true
+			},
+		}}
+	}
+	if with, without := h.fold(t, true), h.fold(t, false); cmp.Equal(with, without) {
+		t.Errorf("%v is taken for %v", with, without)
+	}
+}
+
+type memory struct{ Name customer.Name }
+
 // secret is in every personal text of a history.
 const secret = "zqsecret"
 
@@ -116,6 +137,7 @@ type history struct {
 	facts   []any
 	raws    []eventschema.Raw // with the broadcast events between them
 	erased  int               // the index of the erasure in raws
+	views   func() []projections.Projection
 }
 
 func (h *history) String() string {
@@ -127,7 +149,7 @@ func (h *history) String() string {
 }
 
 func (g *histories) history(r *rand.Rand) *history {
-	h := &history{of: uuid.UUID{6: 0x40, 8: 0x80, 15: 7}, ring: g.ring}
+	h := &history{of: uuid.UUID{6: 0x40, 8: 0x80, 15: 7}, ring: g.ring, views: readModels}
 	id, wrapped, key, err := g.ring.NewDataKey()
 	if err != nil {
 		g.t.Fatal(err)
@@ -378,7 +400,7 @@ func (h *history) apply(t *testing.T, key bool, raws []eventschema.Raw) contents
 	t.Helper()
 	store := &recorder{Store: memstore.New(), has: contents{map[string]string{}, map[string]bool{}, map[string]int64{}, map[string]string{}}}
 	var fillings []projections.Filling
-	for _, v := range readModels() {
+	for _, v := range h.views() {
 		fillings = append(fillings, projections.Filling{View: v, Number: 1})
 	}
 	p := projections.NewPartition(0, store, projections.Rules{Schema: eventschema.Events, Keys: h.ring, KeySource: keysOf{h.created, !key}}, fillings...)
