@@ -477,7 +477,7 @@ func lifecycleOf(d *lifecycle.Document, w *projections.World, zone *time.Locatio
 func because(x *customer.Standing, due stages.Move, w *projections.World) string {
 	idle, _ := x.Idle()
 	what := "the date of the last paid order"
-	if x.IdleSince != nil && *x.IdleSince == idle {
+	if x.LastPaidOn == nil || *x.LastPaidOn < idle {
 		what = "when somebody last changed the stage"
 	}
 	name := ""
