@@ -66,7 +66,7 @@ type customersRun struct {
 	schema map[string]attribute.Defined
 	keys   []string // of the attributes that are mapped
 
-	lasts  *spill.Map // customers to the line of their last row
+	lasts  *spill.Map // customers to the line of their last row, for Upsert
 	firsts *spill.Map // contact points to the row that names them first
 	later  *spill.Map // customers to their first row that names a contact point of another row
 
@@ -184,7 +184,7 @@ func (p person) named() (list []string) {
 // scan learns which row of a customer is the last, who names a contact point
 // first, and who comes later.
 func (r *customersRun) scan(p person) error {
-	if err := r.lasts.Set(p.Customer, strconv.Itoa(p.Line)); err != nil {
+	if err := r.last(p); err != nil {
 		return err
 	}
 	late := false
@@ -222,10 +222,21 @@ func (r *customersRun) late(p person) (bool, error) {
 	return p.Line >= line, err
 }
 
+// last notes the last row of a customer, where that matters.
+func (r *customersRun) last(p person) error {
+	if r.Mode != Upsert {
+		return nil
+	}
+	return r.lasts.Set(p.Customer, strconv.Itoa(p.Line))
+}
+
 // superseded says whether a later row is about the same customer. Such a row brings
 // nobody up to date: else two that differ would change the customer to and fro,
 // at every run.
 func (r *customersRun) superseded(p person) (bool, error) {
+	if r.Mode != Upsert {
+		return false, nil
+	}
 	last, _, err := r.lasts.Get(p.Customer)
 	return last != strconv.Itoa(p.Line), err
 }

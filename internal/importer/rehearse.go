@@ -58,9 +58,10 @@ func (r *customersRun) rehearse(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	// Which row of a customer is the last must be known first.
-	if err := r.rows(ctx, "reading", false, func(p person) error { return r.lasts.Set(p.Customer, strconv.Itoa(p.Line)) }); err != nil {
-		return err
+	if r.Mode == Upsert { // which row of a customer is the last must be known first
+		if err := r.rows(ctx, "reading", false, r.last); err != nil {
+			return err
+		}
 	}
 	var people []person
 	err := r.rows(ctx, "checking", true, func(p person) error {
