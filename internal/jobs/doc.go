@@ -1,11 +1,12 @@
 // Package jobs is the work that belongs to no partition and no request: closing
-// the days by the clock, and calibrating the scores over all partitions.
+// the days by the clock, calibrating the scores over all partitions, and moving
+// customers from stage to stage when they were idle for long enough.
 //
 // Every process runs them; that is harmless, because they only send commands
 // whose ids follow from what caused them, so that the second of two processes
 // finds the work done. They keep no checkpoints of their own: the calendar's
 // stream says which days are open, and the world in the read models says which
-// calibrations were asked for and not answered, so that after a restart, or after
+// calibrations were asked for and not answered, the lifecycle view who is due, so that after a restart, or after
 // the read models were rebuilt, nothing is missed.
 package jobs
 
