@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,19 +156,16 @@ func (w *Writer) healSeats(ctx context.Context, m eventschema.Meta, employee str
 		return 0, err
 	}
 	for _, of := range state.Customers() {
-		taken := state.Seats[of]
-		if now.Before(taken.Until) {
+		claims := slices.Clone(state.Seats[of])
+		if slices.ContainsFunc(claims, func(t portfolio.Taken) bool { return now.Before(t.Until) }) {
 			continue
 		}
-		seat := portfolio.Seat{Employee: employee, Claim: taken.Claim}
-		switch err := w.abandonSeat(ctx, m, seat, of); {
-		case errors.Is(err, customer.ErrSeated):
-			continue
-		case err != nil:
+		free, err := w.healSeat(ctx, m, employee, of, claims)
+		if err != nil {
 			return freed, err
 		}
-		if err := w.freeSeat(ctx, m, seat, of); err != nil {
-			return freed, err
+		if !free {
+			continue
 		}
 		if freed++; freed == most {
 			return freed, nil
@@ -175,6 +173,23 @@ func (w *Writer) healSeats(ctx context.Context, m eventschema.Meta, employee str
 	}
 	w.healed.note(employee, now)
 	return freed, nil
+}
+
+// healSeat frees one seat, claim by claim, unless the customer's stream confirms it.
+func (w *Writer) healSeat(ctx context.Context, m eventschema.Meta, employee string, of uuid.UUID, claims []portfolio.Taken) (free bool, err error) {
+	for _, taken := range claims {
+		seat := portfolio.Seat{Employee: employee, Claim: taken.Claim}
+		switch err := w.abandonSeat(ctx, m, seat, of); {
+		case errors.Is(err, customer.ErrSeated):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		if err := w.freeSeat(ctx, m, seat, of); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // abandonSeat tells a customer that a seat for them is given up, or says that it

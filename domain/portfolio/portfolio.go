@@ -20,8 +20,8 @@ import (
 //sumtype:decl
 type Event interface{ portfolioEvent() }
 
-// SeatTaken says that an employee has a seat for a customer. It replaces the
-// seat they had for that customer before.
+// SeatTaken says that an employee has a seat for a customer. Several claims on it,
+// of commands that want the same at once, are one seat.
 type SeatTaken struct {
 	EmployeeID string    `json:"employee_id"`
 	Customer   uuid.UUID `json:"customer"`
@@ -29,7 +29,8 @@ type SeatTaken struct {
 	Until      time.Time `json:"until"` // how long it stands unconfirmed
 }
 
-// SeatFreed says that the seat for a customer is free again.
+// SeatFreed says that a claim on the seat for a customer ended. With the last one
+// the seat is free again.
 type SeatFreed struct {
 	EmployeeID string    `json:"employee_id"`
 	Customer   uuid.UUID `json:"customer"`
@@ -49,29 +50,35 @@ func Stream(employee string) string { return "portfolio-" + employee }
 // Seat is a seat as a customer's stream knows it.
 type Seat struct{ Employee, Claim string }
 
-// Taken is a seat as the portfolio knows it.
+// Taken is a claim on a seat as the portfolio knows it.
 type Taken struct {
 	Claim string
 	Until time.Time
 }
 
-// State is the seats that are taken, by customer.
-type State struct{ Seats map[uuid.UUID]Taken }
+// State is the claims on the seats that are taken, by customer.
+type State struct{ Seats map[uuid.UUID][]Taken }
 
 // Evolve returns the state after e. It reuses the receiver's map.
 func (s State) Evolve(e Event) State {
 	switch e := e.(type) {
 	case SeatTaken:
 		if s.Seats == nil {
-			s.Seats = map[uuid.UUID]Taken{}
+			s.Seats = map[uuid.UUID][]Taken{}
 		}
-		s.Seats[e.Customer] = Taken{e.Claim, e.Until}
+		s.Seats[e.Customer] = append(s.Seats[e.Customer], Taken{e.Claim, e.Until})
 	case SeatFreed:
-		if s.Seats[e.Customer].Claim == e.Claim {
+		claims := slices.DeleteFunc(s.Seats[e.Customer], func(t Taken) bool { return t.Claim == e.Claim })
+		if s.Seats[e.Customer] = claims; len(claims) == 0 {
 			delete(s.Seats, e.Customer)
 		}
 	}
 	return s
+}
+
+// holds says whether a claim on the seat for a customer stands.
+func (s State) holds(of uuid.UUID, claim string) bool {
+	return slices.ContainsFunc(s.Seats[of], func(t Taken) bool { return t.Claim == claim })
 }
 
 // Customers returns those who have a seat, by id.
@@ -96,8 +103,8 @@ func (c TakeSeat) Stream() string { return Stream(c.Employee) }
 
 // Decide implements domain.Command. A customer who has a seat there needs no other.
 func (c TakeSeat) Decide(s State) ([]Event, error) {
-	taken, has := s.Seats[c.Of]
-	if has && taken.Claim == c.Claim {
+	_, has := s.Seats[c.Of]
+	if s.holds(c.Of, c.Claim) {
 		return nil, nil
 	}
 	if n := len(s.Seats); !has && c.Capacity > 0 && n >= c.Capacity {
@@ -106,7 +113,7 @@ func (c TakeSeat) Decide(s State) ([]Event, error) {
 	return []Event{SeatTaken{c.Employee, c.Of, c.Claim, c.Until.UTC()}}, nil
 }
 
-// FreeSeat gives a seat back. A seat that was taken anew meanwhile stays taken.
+// FreeSeat gives a claim on a seat back. A seat that others claimed as well stays taken.
 type FreeSeat struct {
 	domain.Subject `json:"-"`
 	Seat
@@ -118,7 +125,7 @@ func (c FreeSeat) Stream() string { return Stream(c.Employee) }
 
 // Decide implements domain.Command.
 func (c FreeSeat) Decide(s State) ([]Event, error) {
-	if taken, has := s.Seats[c.Of]; !has || taken.Claim != c.Claim {
+	if !s.holds(c.Of, c.Claim) {
 		return nil, nil
 	}
 	return []Event{SeatFreed{c.Employee, c.Of, c.Claim}}, nil
