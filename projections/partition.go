@@ -58,6 +58,7 @@ type Partition struct {
 	dirty      []*row
 	dirtyBytes int
 	bytes      int
+	rowBytes   int // of a customer of whom nothing is known yet
 	cache      keyCache
 	applied    int  // events applied since the last look
 	torn       bool // a fold broke off: what is in memory must not be committed
@@ -95,14 +96,15 @@ type held struct {
 	metrics []Metric
 }
 
-// rowBytes is about what a row takes beside its contents.
-const rowBytes = 512
+// rowBytes is about what a row takes beside its documents.
+const rowBytes = 128
 
 // NewPartition returns a partition that opens itself at first use.
 func NewPartition(number int, store Store, rules Rules, fillings ...Filling) *Partition {
-	p := &Partition{number: number, store: store, rules: rules.withDefaults()}
+	p := &Partition{number: number, store: store, rules: rules.withDefaults(), rowBytes: rowBytes}
 	for i, f := range fillings {
 		p.fillings = append(p.fillings, &filling{Filling: f, slot: i})
+		p.rowBytes += f.View.weight()
 		if f.View.String() == KeysView {
 			p.keys = p.fillings[i]
 		}

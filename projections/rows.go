@@ -63,7 +63,7 @@ func (p *Partition) fetch(ctx context.Context, missing []uuid.UUID) error {
 
 // add makes an empty row.
 func (p *Partition) add(c uuid.UUID) *row {
-	r := &row{customer: c, held: make([]held, len(p.fillings)), size: rowBytes}
+	r := &row{customer: c, held: make([]held, len(p.fillings)), size: p.rowBytes}
 	for i, f := range p.fillings {
 		r.held[i].doc = f.View.fresh()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/goccy/go-json"
@@ -89,6 +90,7 @@ type Projection interface {
 	fmt.Stringer // the view's name
 
 	fresh() document
+	weight() int // bytes of memory that an empty document takes, about
 	rescores(Event) bool
 	asked(Event, *World) (string, bool)
 	collect(Event, *World, iter.Seq2[uuid.UUID, document]) ([]byte, error)
@@ -137,6 +139,11 @@ func (v *View[D]) Documents(events ...Event) map[uuid.UUID]D {
 }
 
 func (v *View[D]) fresh() document { return &holder[D]{view: v} }
+
+func (v *View[D]) weight() int {
+	const held = 192 // what a row keeps of a document beside it
+	return int(reflect.TypeFor[D]().Size()) + held
+}
 
 func (v *View[D]) rescores(e Event) bool { return v.Rescores != nil && v.Rescores(e) }
 
