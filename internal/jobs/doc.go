@@ -1,13 +1,15 @@
 // Package jobs is the work that belongs to no partition and no request: closing
-// the days by the clock, calibrating the scores over all partitions, and moving
-// customers from stage to stage when they were idle for long enough.
+// the days by the clock, calibrating the scores over all partitions, moving
+// customers from stage to stage when they were idle for long enough, going on
+// with handovers that broke off, and erasing whose erasure was approved.
 //
-// Every process runs them; that is harmless, because they only send commands
-// whose ids follow from what caused them, so that the second of two processes
-// finds the work done. They keep no checkpoints of their own: the calendar's
-// stream says which days are open, and the world in the read models says which
-// calibrations were asked for and not answered, the lifecycle view who is due, so that after a restart, or after
-// the read models were rebuilt, nothing is missed.
+// Every process runs them; that is harmless, because a step that was done before,
+// here or elsewhere, is found done: by a command id that follows from what caused
+// it, or in the stream that the step would change. They keep no checkpoints of
+// their own. What is to be done stands in the log (days that are open, handovers
+// under way) or in the read models (calibrations that were asked for, who is due,
+// whose erasure is not complete), so that after a restart, or after the read
+// models were rebuilt, nothing is missed.
 package jobs
 
 import (

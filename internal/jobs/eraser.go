@@ -130,14 +130,16 @@ func (e *Eraser) work(ctx context.Context) {
 			continue
 		}
 		left, err := e.Erase(ctx, batch)
-		if err == nil {
+		e.add(left...)
+		switch {
+		case err == nil:
 			failures = 0
 			continue
-		}
-		if ctx.Err() == nil {
+		case errors.Is(err, errMore):
+			continue
+		case ctx.Err() == nil:
 			logger(e.Logger).Error("an erasure could not be completed; it is tried again", "customers", len(left), "error", err)
 		}
-		e.add(left...)
 		wait(ctx, backoff(failures), nil)
 		failures++
 	}
@@ -151,15 +153,38 @@ func (e *Eraser) take() []uuid.UUID {
 	return batch
 }
 
+// more says whether somebody is to be erased who is not among these.
+func (e *Eraser) more(than []*erasure) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	others := maps.Clone(e.pending)
+	for _, d := range than {
+		delete(others, d.customer)
+	}
+	return len(others) > 0
+}
+
+// errMore ends a batch before it is complete: it is done again together with
+// others, whose keys must not outlive them because a read model is behind.
+var errMore = errors.New("others are to be erased as well")
+
+// maxReasons is how many failures are told of a batch: most have the same reason.
+const maxReasons = 5
+
 // Erase does the erasures of some customers that were approved, as far as they
 // have not been done, and returns those that could not be completed, with the
-// reasons. Whose erasure was not approved is left alone.
+// first reasons. Whose erasure was not approved is left alone.
 func (e *Eraser) Erase(ctx context.Context, customers []uuid.UUID) (left []uuid.UUID, err error) {
+	fail := func(c uuid.UUID, why error) {
+		if left = append(left, c); len(left) <= maxReasons {
+			err = errors.Join(err, fmt.Errorf("erase the customer %s: %w", c, why))
+		}
+	}
 	var erased []*erasure
 	for _, c := range customers {
 		d, failure := e.erase(ctx, c)
 		if failure != nil {
-			left, err = append(left, c), errors.Join(err, fmt.Errorf("erase the customer %s: %w", c, failure))
+			fail(c, failure)
 		} else if d != nil {
 			erased = append(erased, d)
 		}
@@ -168,13 +193,15 @@ func (e *Eraser) Erase(ctx context.Context, customers []uuid.UUID) (left []uuid.
 		return left, err
 	}
 	store, readModels, failure := e.clean(ctx, erased)
-	for _, d := range erased {
-		why := failure
-		if why == nil {
-			why = e.complete(ctx, d, store, readModels)
+	if failure != nil {
+		for _, d := range erased {
+			left = append(left, d.customer)
 		}
-		if why != nil {
-			left, err = append(left, d.customer), errors.Join(err, fmt.Errorf("complete the erasure of the customer %s: %w", d.customer, why))
+		return left, errors.Join(err, failure)
+	}
+	for _, d := range erased {
+		if failure := e.complete(ctx, d, store, readModels); failure != nil {
+			fail(d.customer, failure)
 			continue
 		}
 		logger(e.Logger).Info("the personal data of a customer was erased", "customer", d.customer)
@@ -254,7 +281,9 @@ func (e *Eraser) erase(ctx context.Context, of uuid.UUID) (*erasure, error) {
 				return nil, err
 			}
 		}
-		return d, e.release(ctx, d)
+		err = e.release(ctx, d)
+		d.state = customer.State{} // there may be many
+		return d, err
 	}
 }
 
@@ -302,7 +331,7 @@ func (e *Eraser) release(ctx context.Context, d *erasure) error {
 }
 
 // clean waits until the read models have forgotten, and takes what was destroyed
-// out of the files.
+// out of the files. It gives up with errMore when others are to be erased.
 func (e *Eraser) clean(ctx context.Context, erased []*erasure) (store, readModels string, err error) {
 	store = customer.StoreScavenge
 	if e.Compact != nil {
@@ -319,8 +348,11 @@ func (e *Eraser) clean(ctx context.Context, erased []*erasure) (store, readModel
 		if purged {
 			break
 		}
-		if wait(ctx, pause, nil); ctx.Err() != nil {
+		if wait(ctx, pause, e.wake); ctx.Err() != nil {
 			return "", "", ctx.Err()
+		}
+		if e.more(erased) {
+			return "", "", errMore
 		}
 	}
 	readModels, err = e.Rewrite(ctx)

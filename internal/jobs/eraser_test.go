@@ -8,6 +8,8 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -376,6 +378,47 @@ func TestAnErasureIsCompleteWhenEveryReadModelHasForgotten(t *testing.T) {
 			t.Errorf("the files were written anew too early: %v", m.did)
 		}
 	}
+}
+
+// While a read model is behind, for as long as it may be, the keys of others are destroyed.
+func TestNoKeyOutlivesAnApprovalBecauseAReadModelIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeployment(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &mortal{left: math.MaxInt}
+		e := d.eraser(m, watched{d, func() {}})
+		var group sync.WaitGroup
+		group.Go(func() { _ = e.Run(ctx) })
+		for n := 1; n <= 3; n++ {
+			id := uuid.New()
+			execute(d, customer.Register{Subject: d.writer.World.Subject(id), Source: customer.Source{Channel: "shop"}, Name: customer.Name{Given: "Eve"}})
+			d.approve(id)
+			elapse(time.Minute)
+			synctest.Wait()
+			destroyed := 0
+			for _, did := range m.did {
+				if did == "destroy the key" {
+					destroyed++
+				}
+			}
+			if destroyed != n {
+				t.Errorf("%d keys were destroyed after %d approvals", destroyed, n)
+			}
+		}
+		for _, did := range m.did {
+			if did == "rewrite" {
+				t.Errorf("the read models have not forgotten: %v", m.did)
+			}
+		}
+		d.apply(all()...)
+		elapse(time.Minute)
+		synctest.Wait()
+		if n := len(m.did); m.did[n-4] != "rewrite" || m.did[n-1] != "append customer.erasure_completed.v1" {
+			t.Errorf("%v", m.did)
+		}
+		cancel()
+		group.Wait()
+	})
 }
 
 // watched is read models that tell when they are looked at.

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,6 +149,7 @@ func (k *StageKeeper) round(ctx context.Context, target uint64) (there bool, err
 	facts := k.Writer.World.Facts()
 	today := k.Writer.World.Subject(uuid.Nil).Today().String()
 	begin, moved := time.Now(), 0
+	var failure error // the first
 	for after := ""; ; {
 		members, at, err := k.Members(ctx, g, partitions, lifecycle.IndexDue, after, duePage)
 		switch {
@@ -171,8 +173,9 @@ func (k *StageKeeper) round(ctx context.Context, target uint64) (there bool, err
 			due = append(due, c)
 		}
 		n, err := k.assess(ctx, facts, due)
-		if moved += n; err != nil {
-			return false, err
+		moved += n
+		if failure = cmp.Or(failure, err); ctx.Err() != nil || errors.Is(err, commands.ErrUnavailable) {
+			return false, failure // of the others nobody can be moved either
 		}
 		if len(due) < duePage {
 			break
@@ -182,7 +185,7 @@ func (k *StageKeeper) round(ctx context.Context, target uint64) (there bool, err
 	if moved > 0 {
 		logger(k.Logger).Info("customers were idle and have moved to other stages", "customers", moved, "closed", facts.Closed, "took", time.Since(begin))
 	}
-	return true, nil
+	return failure == nil, failure
 }
 
 // assess lets customers move who may have to, many at a time. One who cannot be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -372,6 +373,52 @@ func TestWhoIsRestrictedIsLeftAlone(t *testing.T) {
 	})
 }
 
+// garbled is a log in which a stream cannot be understood.
+type garbled struct {
+	commands.Log
+	stream string
+}
+
+func (g garbled) Read(ctx context.Context, stream string, from uint64) iter.Seq2[eventschema.Raw, error] {
+	return func(yield func(eventschema.Raw, error) bool) {
+		for raw, err := range g.Log.Read(ctx, stream, from) {
+			if stream == g.stream {
+				raw.Type = "customer.invented.v1"
+			}
+			if !yield(raw, err) {
+				return
+			}
+		}
+	}
+}
+
+// One who cannot be moved at all stops nobody, however many are due behind them.
+func TestWhoCannotBeReadStopsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newPopulation(t)
+		defer d.stop()
+		d.buy(1, d.begun, true)
+		d.buy(2, d.begun, true)
+		d.closeDay(d.begun + 95)
+		d.settle()
+		due := []string{fmt.Sprintf("%s\x00%s", d.begun, buyer(1))}
+		for range 2000 { // a page of customers who are there no more
+			due = append(due, fmt.Sprintf("%s\x00%s", d.begun, uuid.New()))
+		}
+		due = append(due, fmt.Sprintf("%s\x00%s", d.begun+90, buyer(2)))
+		slices.Sort(due)
+		defer d.keep(1, func(k *jobs.StageKeeper) {
+			k.Writer.Log = garbled{d.log, customer.Stream(buyer(1))}
+			k.Members = among(due)
+		})()
+		d.settle()
+		moves, _ := d.moves()
+		if len(moves[buyer(1)]) != 1 || len(moves[buyer(2)]) != 2 {
+			t.Errorf("%+v", moves)
+		}
+	})
+}
+
 // BenchmarkStageKeeper moves 10,000 customers whom nobody has looked at since the
 // program began: on the log in memory, which is what the decisions cost, and
 // through the client on the embedded node, which reads and syncs.
@@ -419,10 +466,7 @@ func benchmarkKeeper(b *testing.B, open func() commands.Log) {
 		}
 		k := &jobs.StageKeeper{
 			ReadModels: catalogueOf(lifecycle.Name), Log: log, Writer: w, Logger: slog.New(slog.DiscardHandler),
-			Members: func(_ context.Context, _ projections.Generation, _ int, _, after string, limit int) ([]string, uint64, error) {
-				from, _ := slices.BinarySearch(due, after+"\x00")
-				return due[from:min(len(due), from+limit)], 1 << 62, nil
-			},
+			Members: among(due),
 		}
 		moved := make(chan struct{})
 		group.Go(func() {
@@ -489,6 +533,14 @@ func idlers(b *testing.B, w *commands.Writer, customers int) (due []string, clos
 	}
 	slices.Sort(due)
 	return due, r.Position
+}
+
+// among is the members of an index that has these, in order, and is up to date.
+func among(members []string) func(context.Context, projections.Generation, int, string, string, int) ([]string, uint64, error) {
+	return func(_ context.Context, _ projections.Generation, _ int, _, after string, limit int) ([]string, uint64, error) {
+		from, _ := slices.BinarySearch(members, after+"\x00")
+		return members[from:min(len(members), from+limit)], 1 << 62, nil
+	}
 }
 
 // catalogueOf is read models in which one view serves.
