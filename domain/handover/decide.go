@@ -178,7 +178,7 @@ func (c Complete) Decide(s State) ([]Event, error) {
 		}
 	}
 	if len(open) > 0 {
-		return nil, ErrItemsOpen.With("%s must acknowledge %s", s.To, texts(open))
+		return nil, ErrItemsOpen.With("%s must acknowledge %s: acknowledge-items does that", s.To, texts(open))
 	}
 	return []Event{CompletionStarted{c.HandoverID, resolved}}, nil
 }

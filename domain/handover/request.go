@@ -116,7 +116,7 @@ func (c Request) Decide(s State) ([]Event, error) {
 		return nil, err
 	}
 	if s.State != "" {
-		return nil, ErrExists.With("there is a handover %s already", c.HandoverID)
+		return nil, ErrExists.With("there is a handover %s already; choose another handover_id, or none", c.HandoverID)
 	}
 	g := c.Gathered
 	if err := c.refuse(g); err != nil {
@@ -142,7 +142,7 @@ func (c Request) refuse(g Gathered) error {
 		return err
 	}
 	if len(g.Customers) == 0 {
-		return ErrNoCustomers.With("%s owns no customer", c.From)
+		return ErrNoCustomers.With("%s owns no customer who is in no other handover", c.From)
 	}
 	if n := len(g.Customers); n > MaxCustomers {
 		return domain.ErrValidation.With("%s owns %d customers: name those to hand over first, at most %d", c.From, n, MaxCustomers)
@@ -150,7 +150,7 @@ func (c Request) refuse(g Gathered) error {
 	for _, f := range g.Customers {
 		switch {
 		case f.Erased:
-			return customer.ErrErased.With("the customer %s was erased", f.CustomerID)
+			return customer.ErrErased.With("the customer %s was erased, or is about to be: leave them out", f.CustomerID)
 		case !f.Registered:
 			return customer.ErrNotFound.With("no customer has the id %s", f.CustomerID)
 		case f.Handover != uuid.Nil:
@@ -162,7 +162,7 @@ func (c Request) refuse(g Gathered) error {
 		}
 	}
 	if n := g.Seats + len(g.Customers); successor.Capacity > 0 && n > successor.Capacity {
-		return portfolio.ErrFull.With("%s would have %d customers, those of open handovers included, and may have %d", c.To, n, successor.Capacity)
+		return portfolio.ErrFull.With("%s would have %d customers, those of open handovers included, and may have %d; name fewer customers, or allow more by change-employee", c.To, n, successor.Capacity)
 	}
 	return nil
 }

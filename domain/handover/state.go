@@ -195,5 +195,5 @@ func (s State) undecided() error {
 	case StateRequested:
 		return ErrNotOpen.With("its customers are not kept for it yet; try again in a moment")
 	}
-	return ErrDecided.With("it is %s", s.State)
+	return ErrDecided.With("it is %s already, and what was decided stands", s.State)
 }

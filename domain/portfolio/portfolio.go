@@ -108,7 +108,7 @@ func (c TakeSeat) Decide(s State) ([]Event, error) {
 		return nil, nil
 	}
 	if n := len(s.Seats); !has && c.Capacity > 0 && n >= c.Capacity {
-		return nil, ErrFull.With("%s has %d customers, those of open handovers included, and may have %d", c.Employee, n, c.Capacity)
+		return nil, ErrFull.With("%s has %d customers, those of open handovers included, and may have %d; change-employee allows more", c.Employee, n, c.Capacity)
 	}
 	return []Event{SeatTaken{c.Employee, c.Of, c.Claim, c.Until.UTC()}}, nil
 }

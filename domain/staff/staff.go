@@ -181,7 +181,7 @@ var (
 func (s State) Known(id string) (Employee, error) {
 	e, ok := s.Employee(id)
 	if !ok {
-		return e, ErrUnknown.With("nobody is enrolled as %q", id)
+		return e, ErrUnknown.With("nobody is enrolled as %q; enrol-employee comes first", id)
 	}
 	return e, nil
 }
@@ -190,7 +190,7 @@ func (s State) Known(id string) (Employee, error) {
 func (s State) Working(id string) (Employee, error) {
 	e, err := s.Known(id)
 	if err == nil && !e.Active {
-		err = ErrInactive.With("%s (%s) is not active", e.Name, id)
+		err = ErrInactive.With("%s (%s) is not active; reactivate-employee ends that", e.Name, id)
 	}
 	return e, err
 }
@@ -199,7 +199,7 @@ func (s State) Working(id string) (Employee, error) {
 func (s State) InRole(id, role string) (Employee, error) {
 	e, err := s.Working(id)
 	if err == nil && !e.In(role) {
-		err = ErrRole.With("%s (%s) does not have the role %s", e.Name, id, role)
+		err = ErrRole.With("%s (%s) does not have the role %s; change-employee gives it", e.Name, id, role)
 	}
 	return e, err
 }
