@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -236,6 +238,74 @@ func TestRightsOverHTTP(t *testing.T) {
 			t.Errorf("%s %s by %s: %d %s, want %d %s", step.command, step.body, step.actor, a.Status, a.Body, step.status, step.code)
 		}
 	}
+}
+
+// whatever is a body of every command about a customer that nothing is wrong with.
+var whatever = map[string]string{
+	"register-customer": `{"customer_id":"ID","name":{"given":"Eve"},"source":{"channel":"shop"}}`, "update-profile": `{"locale":"de"}`,
+	"update-demographics": `{"gender":"female"}`, "update-psychographics": `{"interests":["chess"]}`, "record-market-attitude": `{"dependency":1,"method":"survey"}`,
+	"add-tag": `{"tag":"vip"}`, "remove-tag": `{"tag":"vip"}`, "set-attribute": `{"key":"size","value":1}`, "clear-attribute": `{"key":"size"}`,
+	"classify-customer": `{"type":"consumer"}`, "link-external-id": `{"system":"shop","id":"1"}`, "unlink-external-id": `{"system":"shop","id":"1"}`,
+	"add-contact-point": `{"type":"email","value":"eve@example.com"}`, "verify-contact-point": `{"contact_point_id":"m","method":"call"}`,
+	"set-primary-contact-point": `{"contact_point_id":"m"}`, "remove-contact-point": `{"contact_point_id":"m"}`,
+	"mark-contact-point-invalid": `{"contact_point_id":"m","bounce_code":"5.1.1"}`,
+	"record-order":               `{"order_id":"o1","total":{"amount_minor":1,"currency":"EUR"},"placed_at":"2026-03-01T10:00:00Z"}`,
+	"pay-order":                  `{"order_id":"o1"}`, "cancel-order": `{"order_id":"o1"}`,
+	"record-refund": `{"refund_id":"r1","order_id":"o1","amount":{"amount_minor":1,"currency":"EUR"}}`,
+	"grant-consent": `{"purpose":"marketing","channel":"email"}`, "withdraw-consent": `{}`, "set-channel-preference": `{"language":"de"}`,
+	"suppress-contact": `{"scope":"all"}`, "lift-suppression": `{"id":"all"}`, "record-contact": `{"purpose":"service","channel":"visit"}`,
+	"change-stage": `{"to":"converting"}`, "request-erasure": `{"requester":"customer"}`, "approve-erasure": `{}`, "refuse-erasure": `{"ground":"unfounded"}`,
+	"place-legal-hold": `{"hold_id":"LG-1","ground":"legal_claim"}`, "lift-legal-hold": `{"hold_id":"LG-1","ground":"settled"}`,
+	"restrict-processing": `{"ground":"objection"}`, "lift-restriction": `{"ground":"settled"}`, "request-export": `{}`,
+	"assign-owner": `{"employee_id":"ann"}`, "release-to-pool": `{}`, "claim-from-pool": `{"employee_id":"ann"}`,
+	"designate-key-account": `{"level":"A"}`, "revoke-key-account": `{}`, "introduce-successor": `{"channel":"phone"}`,
+}
+
+// Every command there is, by the catalogue: of a restricted customer all are refused
+// but a few, and of one who is being erased, or was, all but fewer.
+func TestWhichCommandsTheRestrictedAndTheErasedTake(t *testing.T) {
+	always := []string{"pay-order", "cancel-order", "record-refund", "withdraw-consent", "request-erasure", "approve-erasure"}
+	restricted := append([]string{
+		"suppress-contact", "refuse-erasure", "place-legal-hold", "lift-legal-hold", "restrict-processing", "lift-restriction", "request-export",
+	}, always...)
+	s := serve(t, "wall")
+	at := s.register(t)
+	text := strings.TrimPrefix(at, "/v1/customers/")
+	id := uuid.MustParse(text)
+	api := &commands.API{Writer: s.writer, Export: func(_ context.Context, of uuid.UUID) (customer.Export, error) {
+		return customer.Export{Revision: int64(count(t, s.log, customer.Stream(of)) - 1), Digest: "ab"}, nil
+	}}
+	client := webtest.NewClient(t, web.Router(api.Routes(), web.Config{Title: "Rapport"}))
+	only := func(when string, status int, code string, but []string, before func()) {
+		t.Helper()
+		for _, d := range commands.Catalogue {
+			body, known := whatever[d.Name]
+			switch {
+			case !d.Group.Customer:
+				continue
+			case !known:
+				t.Fatalf("what is a body of %s?", d.Name)
+			}
+			before()
+			a := client.Post(strings.Replace(d.Path(), "{customer_id}", text, 1), strings.Replace(body, "ID", text, 1))
+			if taken := slices.Contains(but, d.Name); taken && (a.Status == 410 || a.Status == 423) || !taken && (a.Status != status || decode(t, a).Code != code) {
+				t.Errorf("%s %s: %d %s", d.Name, when, a.Status, a.Body)
+			}
+		}
+	}
+	only("of the restricted", 423, "processing_restricted", restricted, func() {
+		if a := client.Post(at+"/restrict-processing", `{"ground":"accuracy_contested"}`); a.Status != 200 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	})
+	approve(t, s.writer, id)
+	only("after the approval", 410, "customer_erased", always, func() {})
+	if err := s.log.Destroy(t.Context(), datakey.Stream(id)); err != nil {
+		t.Fatal(err)
+	}
+	only("without the key", 410, "customer_erased", always, func() {})
+	execute(t, s.writer, request("erase"), customer.Erase{Subject: s.writer.World.Subject(id), EventCount: 5, ChainHead: "ab", KeyIDs: []string{"k"}})
+	only("of the erased", 410, "customer_erased", always, func() {})
 }
 
 // An export is recorded behind the very event it ends with, also when the
