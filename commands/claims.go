@@ -19,6 +19,8 @@ import (
 type claimant[S, E any] interface {
 	Names() []reservation.Name
 	WithClaims([]reservation.Claim) domain.Command[S, E]
+	// NamedAt is the field that gives the n-th name, as a JSON pointer.
+	NamedAt(n int) string
 }
 
 // holder is a state that knows which names are confirmed and which claims cannot
@@ -118,7 +120,8 @@ func (x *execution[S, E]) claim(ctx context.Context, list []reservation.Claim, e
 			over, c.Objected, err = x.w.claim(ctx, x.meta(), *c, x.subject.Customer, !x.read)
 		}
 		if err != nil {
-			return nil, err // ErrStale as well: then the customer's stream is read before the name's
+			// ErrStale as well: then the customer's stream is read before the name's
+			return nil, naming(err, x.cmd.(claimant[S, E]).NamedAt(i))
 		}
 		if c.ID != "" {
 			x.claims.note(*c, over)
@@ -129,6 +132,17 @@ func (x *execution[S, E]) claim(ctx context.Context, list []reservation.Claim, e
 		return events, nil
 	}
 	return domain.Decide(x.memory.state, x.cmd.(claimant[S, E]).WithClaims(list))
+}
+
+// naming says of the refusal of a name by which field it was asked for.
+func naming(err error, pointer string) error {
+	var refusal *domain.Error
+	if !errors.As(err, &refusal) || refusal.Holder == "" {
+		return err
+	}
+	named := *refusal
+	named.Fields = []domain.FieldError{{Pointer: pointer, Detail: refusal.Detail}}
+	return &named
 }
 
 // giveBack gives the claims back of a command that was refused after all, or had

@@ -62,7 +62,8 @@ func registerFiftyOverHTTP(t *testing.T, log commands.Log) {
 		if id == winner {
 			continue
 		}
-		if a.Status != http.StatusConflict || a.Code != "email_taken" || a.Holder != winner || !strings.Contains(a.Detail, winner) {
+		if a.Status != http.StatusConflict || a.Code != "email_taken" || a.Holder != winner || !strings.Contains(a.Detail, winner) ||
+			len(a.Errors) != 1 || a.Errors[0].Pointer != "/contact_points/0/value" {
 			t.Errorf("registration %d: %d %s, held by %q, %q; want %q", i, a.Status, a.Code, a.Holder, a.Detail, winner)
 		}
 		if got := count(t, log, "customer-"+id); got != 0 {
@@ -515,5 +516,5 @@ func TestContactPointsOverHTTP(t *testing.T) {
 	step("mark-contact-point-invalid", `{"contact_point_id":"m1","bounce_code":"5.1.1"}`, 200, "contact_point_invalidated")
 	refused("set-primary-contact-point", `{"contact_point_id":"m1"}`, 409, "contact_point_invalid", "")
 	at = s.register(t)
-	refused("add-contact-point", `{"type":"email","value":"ada@example.COM"}`, 409, "email_taken", "")
+	refused("add-contact-point", `{"type":"email","value":"ada@example.COM"}`, 409, "email_taken", "/value")
 }

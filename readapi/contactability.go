@@ -35,6 +35,9 @@ type Contactability struct {
 type PossibleContact struct {
 	Purpose string `json:"purpose"`
 	Channel string `json:"channel"`
+	// ContactPointID is the contact point to use: of the valid ones that serve the
+	// channel the primary one, else the first that was verified, else the first.
+	ContactPointID string `json:"contact_point_id,omitempty"`
 	customer.Answer
 }
 
@@ -112,7 +115,11 @@ func (a *API) contactability(w http.ResponseWriter, r *http.Request) error {
 				Zone: zone, Contacts: d.Contacts, Rights: d.Rights,
 			})
 			answer.Allowed = answer.Allowed || may.Allowed
-			answer.Contacts = append(answer.Contacts, PossibleContact{purpose, channel, may})
+			contact := PossibleContact{Purpose: purpose, Channel: channel, Answer: may}
+			if point := d.Contacts.First(channel); point != nil {
+				contact.ContactPointID = point.ID
+			}
+			answer.Contacts = append(answer.Contacts, contact)
 		}
 	}
 	return writeJSON(w, answer.Stamp, answer)

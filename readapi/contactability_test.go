@@ -159,8 +159,16 @@ func TestWhoMayBeContactedAndWhy(t *testing.T) {
 	if a.At != day(4, 23) || a.TimeZone != "Asia/Shanghai" || a.PolicyVersion != 1 || a.Position != s.position || a.AsOf.String() != "2026-03-04" {
 		t.Errorf("%+v", a)
 	}
-	if zone := s.contactability(someone(1), "").TimeZone; zone != "Europe/Berlin" {
-		t.Error(zone)
+	a = s.contactability(someone(1), "?purpose=transaction")
+	if a.TimeZone != "Europe/Berlin" {
+		t.Error(a.TimeZone)
+	}
+	used := map[string]string{}
+	for _, c := range a.Contacts {
+		used[c.Channel] = c.ContactPointID
+	}
+	if diff := cmp.Diff(map[string]string{"visit": "", "email": "e", "phone": ""}, used); diff != "" {
+		t.Errorf("contact points used: %s", diff)
 	}
 }
 

@@ -30,6 +30,9 @@ func (c AddContactPoint) Names() []reservation.Name {
 	return []reservation.Name{c.name(c.Known, c.Today())}
 }
 
+// NamedAt is the field that gives the name.
+func (c AddContactPoint) NamedAt(int) string { return c.field() }
+
 // WithClaims returns the command with the claim on its name.
 func (c AddContactPoint) WithClaims(claims []reservation.Claim) domain.Command[State, Event] {
 	c.claims = claims
@@ -72,10 +75,10 @@ func (c AddContactPoint) Decide(s State) ([]Event, error) {
 		return nil, ErrContactPointExists.With("the contact point %q is another one", id)
 	}
 	if len(s.ContactPoints) >= maxContactPoints {
-		return nil, ErrTooManyContactPoints.With("the customer has %d contact points already", maxContactPoints)
+		return nil, ErrTooManyContactPoints.With("the customer has %d contact points already; remove-contact-point makes room", maxContactPoints)
 	}
 	if c.Primary {
-		first, err := c.primary(c.Known, c.Subject, events, s.PrimaryPoint(c.Type))
+		first, err := c.primary("", c.Known, c.Subject, events, s.PrimaryPoint(c.Type))
 		if err != nil {
 			return nil, err
 		}
@@ -86,10 +89,12 @@ func (c AddContactPoint) Decide(s State) ([]Event, error) {
 
 // primary returns the event that makes the contact point, which the events
 // before add, the primary one of its type instead of another.
-func (c NewContactPoint) primary(k world.Known, of domain.Subject, events []Event, was *ContactPoint) (Event, error) {
+func (c NewContactPoint) primary(pointer string, k world.Known, of domain.Subject, events []Event, was *ContactPoint) (Event, error) {
 	if c.Verification == nil {
 		if p, ok := contactPolicy(k, of.Today()); ok && p.VerifiedPrimary {
-			return nil, ErrContactPointUnverified.With("only a verified contact point can be the primary one")
+			refusal := ErrContactPointUnverified.With("only a verified contact point can be the primary one; send its verification as well, or leave primary out")
+			refusal.Fields = []domain.FieldError{{Pointer: pointer + "/primary", Detail: "is for a verified contact point only"}}
+			return nil, refusal
 		}
 	}
 	e := ContactPointMadePrimary{

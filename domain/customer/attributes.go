@@ -60,7 +60,7 @@ func (c SetAttribute) Decide(s State) ([]Event, error) {
 	case !ok:
 		return nil, attribute.Unknown(c.Key)
 	case a.Retired:
-		return nil, attribute.ErrRetired.With("the attribute %q is retired and takes no more values", c.Key)
+		return nil, attribute.ErrRetired.With("the attribute %q is retired and takes no more values; define-attribute brings it back", c.Key)
 	}
 	value, problem := a.Take(c.Value)
 	if problem != "" {

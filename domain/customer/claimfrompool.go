@@ -39,7 +39,7 @@ func (c ClaimFromPool) Uses() []domain.PolicyRef {
 
 // Refuses lists the refusals that are the command's own.
 func (ClaimFromPool) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, staff.ErrUnknown, staff.ErrInactive, staff.ErrRole, ErrOwnRecord, ErrOwned, ErrHandoverOpen, ErrCoolDown, portfolio.ErrFull}
+	return []*domain.Error{ErrNotFound, staff.ErrUnknown, staff.ErrInactive, staff.ErrRole, ErrOwnRecord, ErrOwned, ErrCoolDown, portfolio.ErrFull}
 }
 
 // Decide implements domain.Command. A customer whom the employee owns is nothing to do.

@@ -116,7 +116,7 @@ func TestAddContactPoint(t *testing.T) {
 		{Name: "what was removed is added again", Given: []Event{registered, mail, mailRemoved}, When: plain, Then: []Event{added}},
 		{Name: "nobody is there", When: plain, Error: ErrNotFound},
 		{Name: "an id is one contact point's", Given: []Event{registered, with(otherMail, func(e *ContactPointAdded) { e.ContactPointID = "m1" })}, When: plain, Error: ErrContactPointExists},
-		{Name: "the policy wants a primary one verified", Given: []Event{registered}, When: by(func(c *AddContactPoint) { c.Known, c.Primary = verifiedOnly, true }), Error: ErrContactPointUnverified},
+		{Name: "the policy wants a primary one verified", Given: []Event{registered}, When: by(func(c *AddContactPoint) { c.Known, c.Primary = verifiedOnly, true }), Error: ErrContactPointUnverified, Fields: []string{"/primary"}},
 		{Name: "there are enough", Given: full, When: plain, Error: ErrTooManyContactPoints},
 		{Name: "after the erasure there are none", Given: []Event{registered, PersonalDataErased{ErasedAt: noon}}, When: plain, Error: ErrErased},
 		invalid("an unknown type", []string{"/type"}, func(c *AddContactPoint) { c.Type = "pigeon" }),
@@ -252,6 +252,7 @@ func TestRemoveContactPoint(t *testing.T) {
 	cmd := RemoveContactPoint{Subject: at, ContactPointID: "m1"}
 	texts := RemoveContactPoint{Subject: at, ContactPointID: "p1"}
 	sms := with(granted, func(e *ConsentGranted) { e.Channel = "sms" })
+	everywhere := with(granted, func(e *ConsentGranted) { e.Channel = Every })
 	run(t, []spec{
 		{Name: "it is removed, and its name is free", Given: []Event{registered, mail, mailPrimary}, When: cmd, Then: []Event{mailRemoved}},
 		{
@@ -265,6 +266,8 @@ func TestRemoveContactPoint(t *testing.T) {
 		{Name: "it was removed before", Given: []Event{registered, mail, mailRemoved}, When: cmd, Error: ErrContactPointNotFound},
 		{Name: "the last one of a channel with a consent", Given: []Event{registered, mail, phonePoint, granted}, When: cmd, Error: ErrContactPointNeeded},
 		{Name: "the last phone with a consent to messages", Given: []Event{registered, mail, phonePoint, sms}, When: texts, Error: ErrContactPointNeeded},
+		{Name: "the last one at all with a consent for every channel", Given: []Event{registered, mail, everywhere}, When: cmd, Error: ErrContactPointNeeded},
+		{Name: "one of two with a consent for every channel", Given: []Event{registered, mail, phonePoint, everywhere}, When: cmd, Then: []Event{mailRemoved}},
 		{Name: "no id", Given: []Event{registered, mail}, When: RemoveContactPoint{Subject: at}, Error: domain.ErrValidation, Fields: []string{"/contact_point_id"}},
 	})
 }
@@ -319,6 +322,32 @@ func TestContactsShowWhereACustomerIsReached(t *testing.T) {
 	}
 }
 
+// Without a primary one it is said all the same which contact point is used.
+func TestWhichContactPointIsUsedFirst(t *testing.T) {
+	otherVerified := ContactPointVerified{ContactPointID: "m2", Type: "email", Method: "link", VerifiedAt: noon}
+	for name, c := range map[string]struct {
+		given   []Event
+		channel string
+		want    string
+	}{
+		"the first":                  {[]Event{mail, otherMail}, "email", "m1"},
+		"the first that is verified": {[]Event{mail, otherMail, otherVerified}, "email", "m2"},
+		"the primary one":            {[]Event{mail, otherMail, otherVerified, mailPrimary}, "email", "m1"},
+		"none that is invalid":       {[]Event{mail, otherMail, mailPrimary, mailInvalid}, "email", "m2"},
+		"a phone for text messages":  {[]Event{mail, phonePoint}, "sms", "p1"},
+		"none":                       {[]Event{mail}, "phone", ""},
+		"a visit needs none":         {[]Event{mail}, "visit", ""},
+	} {
+		contacts, got := foldContacts(c.given...), ""
+		if p := contacts.First(c.channel); p != nil {
+			got = p.ID
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestAnErasureForgetsTheContactsAndKeepsTheNames(t *testing.T) {
 	erased := PersonalDataErased{ErasedAt: noon}
 	with := []Event{registered, mail, mailPrimary, phonePoint, linked, otherMail, ContactPointRemoved{ContactPointID: "m2", Type: "email", Lookup: "l2", Claim: "c2"}, erased}
@@ -368,7 +397,7 @@ func TestRegisterWithContactPoints(t *testing.T) {
 			}).WithClaims([]reservation.Claim{{Kind: "phone", Lookup: "l3"}}),
 			Then: []Event{Registered{Kind: Person, Source: Source{Channel: "shop"}, Locale: "en", RegisteredAt: placed}, phonePoint},
 		},
-		{Name: "the policy wants a primary one verified", When: by(func(c *Register) { c.Known = verifiedOnly }), Error: ErrContactPointUnverified},
+		{Name: "the policy wants a primary one verified", When: by(func(c *Register) { c.Known = verifiedOnly }), Error: ErrContactPointUnverified, Fields: []string{"/contact_points/1/primary"}},
 		invalid("an address that is none, and a number", []string{"/contact_points/0/value", "/contact_points/1/value"}, func(c *Register) {
 			c.ContactPoints = []NewContactPoint{{Type: "email", Value: "ada"}, {Type: "phone", Value: "x"}}
 		}),
@@ -383,5 +412,11 @@ func TestRegisterWithContactPoints(t *testing.T) {
 	want := []reservation.Name{shop.ReservedName(), {Kind: "email", Value: "ada@example.com"}, {Kind: "phone", Value: "+4930901820"}}
 	if diff := cmp.Diff(want, cmd.Names()); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	letter := with(cmd, func(c *Register) { c.ContactPoints = append(c.ContactPoints, NewContactPoint{Type: "post"}) })
+	for n, field := range []string{"/external_ids/0/id", "/contact_points/0/value", "/contact_points/1/value", "/contact_points/2/address"} {
+		if got := letter.NamedAt(n); got != field {
+			t.Errorf("the name %d is given by %s, want %s", n, got, field)
+		}
 	}
 }

@@ -166,6 +166,14 @@ func ContactName(kind, normalized string) reservation.Name {
 	return reservation.Name{Kind: kind, Value: normalized, Shared: kind != TypeEmail && kind != TypePhone}
 }
 
+// field is where the contact point says what it is.
+func (c NewContactPoint) field() string {
+	if c.Type == TypePost {
+		return "/address"
+	}
+	return "/value"
+}
+
 // check notes what is wrong with the contact point and returns the form in which
 // it is compared.
 func (c NewContactPoint) check(p *domain.Problems, pointer string) (normalized string) {

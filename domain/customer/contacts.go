@@ -69,6 +69,27 @@ func (c *Contacts) PrimaryPoint(kind string) *ContactPoint {
 	return nil
 }
 
+// First returns the contact point that a channel uses: of the valid ones the primary
+// one, else the first that was verified, else the first. Nil if there is none.
+func (c *Contacts) First(channel string) (first *ContactPoint) {
+	rank := func(p *ContactPoint) int {
+		switch {
+		case p.Primary:
+			return 2
+		case !p.VerifiedAt.IsZero():
+			return 1
+		}
+		return 0
+	}
+	for i := range c.ContactPoints {
+		p := &c.ContactPoints[i]
+		if !p.Invalid && slices.Contains(channelsOf(p.Type), channel) && (first == nil || rank(p) > rank(first)) {
+			first = p
+		}
+	}
+	return first
+}
+
 // Fold brings the contacts up to date with an event.
 func (c *Contacts) Fold(r Record) {
 	switch e := r.Event.(type) {
@@ -199,5 +220,5 @@ func (s State) point(of domain.Subject, p *domain.Problems, id string) (*Contact
 	if c := s.Point(id); c != nil {
 		return c, nil
 	}
-	return nil, ErrContactPointNotFound.With("the customer has no contact point %q", id)
+	return nil, ErrContactPointNotFound.With("the customer has no contact point %q; GET /v1/customers/%s lists them", id, of.Customer)
 }

@@ -100,7 +100,7 @@ func (c ApproveErasure) Decide(s State) ([]Event, error) {
 	case s.Erasing():
 		return nil, nil
 	case s.erasing() != ErasureStateRequested:
-		return nil, ErrErasureNotRequested.With("no erasure of the customer is waiting for an answer")
+		return nil, ErrErasureNotRequested.With("no erasure of the customer is waiting for an answer; request-erasure comes first")
 	case len(s.LegalHolds) > 0:
 		return nil, ErrLegalHold.With("the legal hold %s stands since %s; lift-legal-hold ends it", s.LegalHolds[0].HoldID, s.LegalHolds[0].Since.Format(time.DateOnly))
 	case c.Actor.Same(s.Erasure.RequestedBy):
@@ -144,7 +144,7 @@ func (c RefuseErasure) Decide(s State) ([]Event, error) {
 	case s.erasing() == ErasureStateRefused && s.Erasure.Ground == c.Ground:
 		return nil, nil
 	case s.erasing() != ErasureStateRequested:
-		return nil, ErrErasureNotRequested.With("no erasure of the customer is waiting for an answer")
+		return nil, ErrErasureNotRequested.With("no erasure of the customer is waiting for an answer; request-erasure comes first")
 	}
 	at := c.At(&p, "", nil, s.Erasure.RequestedAt, "")
 	return []Event{ErasureRefused{Ground: c.Ground, Note: c.Note, RefusedBy: c.Actor, RefusedAt: at}}, nil

@@ -164,7 +164,7 @@ func (x *Permissions) takes(e ConsentGranted, now time.Time) error {
 		}
 	}
 	if len(x.Consents) >= maxConsents && x.consent(e.Purpose, e.Channel) == nil {
-		return ErrTooManyConsents.With("there are consents for %d pairs of purpose and channel", maxConsents)
+		return ErrTooManyConsents.With("there are consents for %d pairs of purpose and channel; grant one for every channel instead", maxConsents)
 	}
 	return nil
 }

@@ -39,10 +39,10 @@ func (c PlaceLegalHold) Decide(s State) ([]Event, error) {
 		if s.LegalHolds[i].Ground == c.Ground {
 			return nil, nil
 		}
-		return nil, ErrHoldExists.With("the legal hold %s stands on the ground %s", c.HoldID, s.LegalHolds[i].Ground)
+		return nil, ErrHoldExists.With("the legal hold %s stands on the ground %s; choose another hold_id, or lift that one first", c.HoldID, s.LegalHolds[i].Ground)
 	}
 	if len(s.LegalHolds) >= maxHolds {
-		return nil, ErrTooManyHolds.With("at most %d legal holds stand at a time", maxHolds)
+		return nil, ErrTooManyHolds.With("at most %d legal holds stand at a time; lift-legal-hold makes room", maxHolds)
 	}
 	at := c.At(&p, "", nil, s.Since, "")
 	return []Event{LegalHoldPlaced{HoldID: c.HoldID, Ground: c.Ground, Note: c.Note, PlacedBy: c.Actor, PlacedAt: at}}, nil
@@ -80,7 +80,7 @@ func (c LiftLegalHold) Decide(s State) ([]Event, error) {
 	}
 	i := s.hold(c.HoldID)
 	if i < 0 {
-		return nil, ErrHoldNotFound.With("no legal hold %s stands", c.HoldID)
+		return nil, ErrHoldNotFound.With("no legal hold %s stands; GET /v1/customers/%s/erasure lists them", c.HoldID, c.Customer)
 	}
 	at := c.At(&p, "", nil, s.LegalHolds[i].Since, "")
 	return []Event{LegalHoldLifted{HoldID: c.HoldID, Ground: c.Ground, Note: c.Note, LiftedBy: c.Actor, LiftedAt: at}}, nil

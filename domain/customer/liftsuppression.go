@@ -37,7 +37,7 @@ func (c LiftSuppression) Decide(s State) ([]Event, error) {
 	standing := s.suppression(c.ID)
 	switch {
 	case standing == nil:
-		return nil, ErrSuppressionNotFound.With("the customer has no suppression %q", c.ID)
+		return nil, ErrSuppressionNotFound.With("the customer has no suppression %q; GET /v1/customers/%s lists them", c.ID, c.Customer)
 	case standing.LiftedAt != nil:
 		return nil, nil
 	case standing.Legal && !c.holds(standing.Role):

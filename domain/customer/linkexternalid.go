@@ -26,6 +26,9 @@ func (c LinkExternalID) Names() []reservation.Name {
 	return []reservation.Name{c.externalID().ReservedName()}
 }
 
+// NamedAt is the field that gives the name.
+func (LinkExternalID) NamedAt(int) string { return "/id" }
+
 // WithClaims returns the command with the claim on its name.
 func (c LinkExternalID) WithClaims(claims []reservation.Claim) domain.Command[State, Event] {
 	c.claims = claims

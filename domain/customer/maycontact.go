@@ -105,8 +105,7 @@ func (x Permissions) MayContact(q Question) Answer {
 // invalid. A channel that no type of contact point serves, such as a visit, needs none.
 func reachedBy(c Contacts, channel string) bool {
 	serves := func(kind string) bool { return slices.Contains(channelsOf(kind), channel) }
-	return !slices.ContainsFunc(ContactTypes, serves) ||
-		slices.ContainsFunc(c.ContactPoints, func(p ContactPoint) bool { return !p.Invalid && serves(p.Type) })
+	return !slices.ContainsFunc(ContactTypes, serves) || c.First(channel) != nil
 }
 
 // answering is an answer in the making.
@@ -138,8 +137,11 @@ func (a *answering) say(effect, code string, event *uuid.UUID, byPolicy bool, fo
 }
 
 func (a *answering) locked() {
-	if a.q.Rights.Erased {
-		a.say(Forbids, WhyErased, nil, false, "the personal data of the customer was erased")
+	switch r := a.q.Rights; {
+	case r.Erased:
+		a.say(Forbids, WhyErased, r.erasedBy(), false, "the personal data of the customer was erased")
+	case r.Erasing():
+		a.say(Forbids, WhyErased, r.erasedBy(), false, "the erasure of the customer's personal data was approved")
 	}
 	if a.q.Rights.Restricted {
 		var event *uuid.UUID

@@ -224,7 +224,15 @@ func TestMayContact(t *testing.T) {
 		},
 		{
 			name: "the customer was erased", given: []Event{email, before, PersonalDataErased{ErasedAt: paid}},
-			want: []string{"forbids customer_erased", "forbids channel_unavailable", "allows consent #1"}, no: true,
+			want: []string{"forbids customer_erased #2", "forbids channel_unavailable", "allows consent #1"}, no: true,
+		},
+		{
+			name: "the customer is about to be erased", given: []Event{email, before, asked, approved},
+			want: []string{"forbids customer_erased #3", "allows consent #1"}, no: true,
+		},
+		{
+			name: "that the customer asked to be erased forbids nothing", given: []Event{email, before, asked},
+			want: []string{"allows consent #1"},
 		},
 		{
 			name: "all reasons are said", given: []Event{withdrawn, suppressed, ChannelPreferenceSet{Channels: []string{"post"}, FrequencyCap: &contact.Cap{Contacts: 1, Days: 7}}, was(-5), ProcessingRestricted{RestrictedAt: paid}},

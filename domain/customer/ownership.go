@@ -144,9 +144,9 @@ var (
 
 // owned refuses because of the owner, and says who that is.
 func owned(refusal *domain.Error, owner string) *domain.Error {
-	e := refusal.With("it is owned by %s", owner)
+	e := refusal.With("the customer is owned by %s", owner)
 	if owner == "" {
-		e = refusal.With("it is in the pool")
+		e = refusal.With("the customer is in the pool")
 	}
 	e.Holder = owner
 	return e

@@ -69,7 +69,7 @@ func (c RecordContact) Decide(s State) ([]Event, error) {
 			continue
 		}
 		if o.Purpose != c.Purpose || o.Channel != c.Channel || c.ContactedAt != nil && !o.At.Equal(at) {
-			return nil, ErrContactExists.With("the customer has a contact %q with other content", c.ContactID)
+			return nil, ErrContactExists.With("the customer has a contact %q with other content; choose another contact_id", c.ContactID)
 		}
 		return nil, nil
 	}

@@ -55,6 +55,15 @@ func (c Register) Names() []reservation.Name {
 	return names
 }
 
+// NamedAt is the field that gives the n-th name.
+func (c Register) NamedAt(n int) string {
+	if n < len(c.ExternalIDs) {
+		return fmt.Sprintf("/external_ids/%d/id", n)
+	}
+	n -= len(c.ExternalIDs)
+	return fmt.Sprintf("/contact_points/%d%s", n, c.ContactPoints[n].field())
+}
+
 // WithClaims returns the command with the claims on its names, in their order.
 func (c Register) WithClaims(claims []reservation.Claim) domain.Command[State, Event] {
 	c.claims = claims
@@ -63,7 +72,7 @@ func (c Register) WithClaims(claims []reservation.Claim) domain.Command[State, E
 
 // Refuses lists the refusals that are the command's own.
 func (Register) Refuses() []*domain.Error {
-	return []*domain.Error{ErrExists, ErrExternalIDTaken, ErrEmailTaken, ErrPhoneTaken, ErrContactPointUnverified}
+	return []*domain.Error{ErrExists, ErrExternalIDTaken, ErrEmailTaken, ErrPhoneTaken, ErrContactPointUnverified, ErrNoContactPolicy}
 }
 
 // Decide implements domain.Command.
@@ -105,9 +114,10 @@ func (c Register) Decide(s State) ([]Event, error) {
 func (c Register) reached(normalized []string, at time.Time) (events []Event, err error) {
 	var p domain.Problems
 	for i, x := range c.ContactPoints {
-		added := x.added(&p, fmt.Sprintf("/contact_points/%d", i), normalized[i], c.claims[len(c.ExternalIDs)+i], c.Subject, at)
+		pointer := fmt.Sprintf("/contact_points/%d", i)
+		added := x.added(&p, pointer, normalized[i], c.claims[len(c.ExternalIDs)+i], c.Subject, at)
 		if x.Primary {
-			first, err := x.primary(c.Known, c.Subject, added, nil)
+			first, err := x.primary(pointer, c.Known, c.Subject, added, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -24,8 +24,9 @@ func (RemoveContactPoint) Refuses() []*domain.Error {
 }
 
 // Decide implements domain.Command. The last contact point of a channel for
-// which the customer has given a consent that stands is refused: a consent to be
-// contacted nowhere would come to life with the next contact point.
+// which the customer has given a consent that stands is refused, and the last one at
+// all where it is for every channel: a consent to be contacted nowhere would come to
+// life with the next contact point.
 func (c RemoveContactPoint) Decide(s State) ([]Event, error) {
 	var p domain.Problems
 	point, err := s.point(c.Subject, &p, c.ContactPointID)
@@ -37,6 +38,9 @@ func (c RemoveContactPoint) Decide(s State) ([]Event, error) {
 		if last && s.consents(channel, c.Now) {
 			return nil, ErrContactPointNeeded.With("it is the last one of the channel %s, for which the customer has given a consent: withdraw that first", channel)
 		}
+	}
+	if len(s.ContactPoints) == 1 && s.consents(Every, c.Now) {
+		return nil, ErrContactPointNeeded.With("it is the last one, and the customer has given a consent for every channel: withdraw that first")
 	}
 	return []Event{ContactPointRemoved{
 		ContactPointID: point.ID, Type: point.Type, Lookup: point.Lookup, Claim: s.claimOf(point.Type, point.Lookup),

@@ -179,6 +179,19 @@ func (x Rights) Erasing() bool {
 	return x.Erased
 }
 
+// erasedBy returns the event that says that the personal data was erased, or is
+// about to be; nil if it is not known.
+func (x Rights) erasedBy() *uuid.UUID {
+	switch d := x.Erasure; {
+	case d == nil:
+		return nil
+	case d.Certificate != nil:
+		return &d.Certificate.Event
+	default:
+		return &d.Approval
+	}
+}
+
 // Admit implements domain.Guard.
 func (x Rights) Admit(cmd any) error {
 	_, after := cmd.(domain.AfterErasure)

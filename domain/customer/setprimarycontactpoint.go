@@ -42,7 +42,7 @@ func (c SetPrimaryContactPoint) Decide(s State) ([]Event, error) {
 		return nil, ErrContactPointInvalid.With("the contact point is invalid; verify-contact-point makes it valid again")
 	}
 	if rules, ok := contactPolicy(c.Known, c.Today()); ok && rules.VerifiedPrimary && point.VerifiedAt.IsZero() {
-		return nil, ErrContactPointUnverified.With("only a verified contact point can be the primary one")
+		return nil, ErrContactPointUnverified.With("only a verified contact point can be the primary one; verify-contact-point comes first")
 	}
 	e := ContactPointMadePrimary{ContactPointID: point.ID, Type: point.Type}
 	after := point.settled()

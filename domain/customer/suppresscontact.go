@@ -57,7 +57,7 @@ func (c SuppressContact) Decide(s State) ([]Event, error) {
 	if old := s.suppression(e.SuppressionID); old != nil && old.LiftedAt == nil {
 		if old.Scope != e.Scope || old.Purpose != e.Purpose || old.Channel != e.Channel ||
 			old.ReasonCode != e.ReasonCode || old.Legal != e.Legal || old.Role != e.Role {
-			return nil, ErrSuppressionExists.With("the suppression %q stands with other content", e.SuppressionID)
+			return nil, ErrSuppressionExists.With("the suppression %q stands with other content; choose another id, or lift that one first", e.SuppressionID)
 		}
 		return nil, nil
 	}
@@ -68,7 +68,7 @@ func (c SuppressContact) Decide(s State) ([]Event, error) {
 		}
 	}
 	if standing >= maxSuppressions {
-		return nil, ErrTooManySuppressions.With("%d suppressions stand", standing)
+		return nil, ErrTooManySuppressions.With("%d suppressions stand; lift-suppression makes room", standing)
 	}
 	return []Event{e}, nil
 }

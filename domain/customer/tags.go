@@ -60,7 +60,7 @@ func (c AddTag) Decide(s State) ([]Event, error) {
 	case s.HasTag(c.Tag):
 		return nil, nil
 	case len(s.Tags) >= MaxTags:
-		return nil, ErrTooManyTags.With("the customer has %d tags, and more are not allowed", len(s.Tags))
+		return nil, ErrTooManyTags.With("the customer has %d tags, and more are not allowed; remove-tag makes room", len(s.Tags))
 	}
 	return []Event{TagAdded{Tag: norm.NFC.String(c.Tag), At: s.decidedAt(c.Subject)}}, nil
 }
