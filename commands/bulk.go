@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"sync"
@@ -21,7 +22,7 @@ import (
 
 // Line is one command of a bulk request.
 type Line struct {
-	Command    string         `json:"command"`
+	Command    string         `json:"command"` // its name; of several of one name, with the group: rfm/publish-policy
 	CustomerID uuid.UUID      `json:"customer_id,omitzero"`
 	ID         string         `json:"id,omitempty"` // idempotency key
 	Body       jsontext.Value `json:"body"`
@@ -35,6 +36,7 @@ type LineAnswer struct {
 	Line       int                 `json:"line"` // counted from 1
 	Status     int                 `json:"status"`
 	CustomerID *uuid.UUID          `json:"customer_id,omitempty"`
+	HandoverID *uuid.UUID          `json:"handover_id,omitempty"`
 	Revision   *int64              `json:"revision,omitempty"`
 	Position   *uint64             `json:"position,omitempty"`
 	Changed    *bool               `json:"changed,omitempty"`
@@ -238,7 +240,7 @@ func (l *bulkLine) read(text []byte, e envelope) (err error) {
 func (b *bulkRun) work() {
 	for l := range b.ready {
 		for l != nil {
-			of, result, err := b.api.execute(b.ctx, l.definition, l.envelope, l.CustomerID, l.Body)
+			of, result, err := b.api.execute(b.ctx, l.definition, l.envelope, l.named(), l.Body)
 			b.mu.Lock()
 			next := l.next
 			if next == nil {
@@ -255,10 +257,21 @@ func (b *bulkRun) work() {
 	}
 }
 
+// definitions are the commands as lines name them: by their names, and where
+// several have one name, by the last member of the group's path before it, as
+// rfm/publish-policy.
 var definitions = func() map[string]Definition {
+	named := map[string]int{}
+	for _, d := range Catalogue {
+		named[d.Name]++
+	}
 	all := map[string]Definition{}
 	for _, d := range Catalogue {
-		all[d.Name] = d
+		if named[d.Name] > 1 {
+			all[path.Base(d.Group.Path)+"/"+d.Name] = d
+		} else {
+			all[d.Name] = d
+		}
 	}
 	return all
 }()
@@ -280,6 +293,15 @@ func (l Line) subject(d Definition) any {
 		return l.ID // the same key again is the same customer
 	}
 	return nil
+}
+
+// named is the subject that the line names beside its body. Other subjects than
+// customers are named in the body only.
+func (l *bulkLine) named() uuid.UUID {
+	if l.definition.Group.Customer {
+		return l.CustomerID
+	}
+	return uuid.Nil
 }
 
 // with returns the envelope of a line: what it says goes before the request's headers.
@@ -359,6 +381,9 @@ func appendAnswer(b []byte, number int, d Definition, of uuid.UUID, r Result) []
 	b = strconv.AppendInt(append(b, `,"status":`...), int64(d.status(r)), 10)
 	if d.Group.Customer {
 		b = append(append(append(b, `,"customer_id":"`...), of.String()...), '"')
+	}
+	if d.Group.Handover {
+		b = append(append(append(b, `,"handover_id":"`...), of.String()...), '"')
 	}
 	b = strconv.AppendInt(append(b, `,"revision":`...), r.Revision, 10)
 	b = strconv.AppendUint(append(b, `,"position":`...), r.Position, 10)

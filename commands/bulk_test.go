@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 
@@ -89,6 +90,46 @@ func TestBulk(t *testing.T) {
 	if a := s.Post("/v1/commands", body, "Idempotency-Key", "k"); a.Status != 400 {
 		t.Errorf("a key for all lines: %d", a.Status)
 	}
+}
+
+// Every command can be given in a line, whatever it is about.
+func TestEveryCommandHasALine(t *testing.T) {
+	s := serve(t, deployment.Wall)
+	s.enrol(t, 3, "ann", "bob")
+	at := s.owned(t, "ann", 1)[0]
+	got := s.bulk(t, strings.Join([]string{
+		`{"command":"request-handover","customer_id":"` + uuid.NewString() + `","body":{"from":"ann","to":"bob","reason":"leaver"}}`,
+		`{"command":"publish-policy","body":{}}`,
+		`{"command":"ownership/publish-policy","body":{"policy":{"name":"short","claim_cool_down_days":1}}}`,
+		`{"command":"contact/publish-policy","body":{"policy":{"name":"x","channels":["email"],"purposes":[{"name":"service","basis":"contract"}]}}}`,
+	}, "\n"))
+	for i, want := range []int{201, 404, 201, 201} {
+		if got[i].Status != want {
+			t.Errorf("line %d: %+v, want %d", i+1, got[i], want)
+		}
+	}
+	kept := ownershipOf(t, s.log, at).Handover
+	if kept == nil || got[0].HandoverID == nil || *got[0].HandoverID != kept.HandoverID || got[0].CustomerID != nil {
+		t.Errorf("%+v: the customer is kept for %+v", got[0], kept)
+	}
+	for _, l := range s.bulk(t, everyCommand()) {
+		if l.Code == "unknown_command" {
+			t.Errorf("line %d: %+v", l.Line, l)
+		}
+	}
+}
+
+// everyCommand is a line for each command, with an empty body.
+func everyCommand() string {
+	var b strings.Builder
+	for _, d := range commands.Catalogue {
+		name := d.Name
+		if name == "publish-policy" {
+			name = path.Base(d.Group.Path) + "/" + name
+		}
+		fmt.Fprintf(&b, `{"command":%q,"customer_id":%q,"body":{}}`+"\n", name, uuid.New())
+	}
+	return b.String()
 }
 
 func TestTenThousandLinesWithEveryThirdBad(t *testing.T) {
