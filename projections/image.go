@@ -10,72 +10,97 @@ import (
 )
 
 // image is one partition of one generation in memory: what the store should
-// hold. It is written by an ordinary Partition.
+// hold.
 type image struct {
 	saved     Saved
 	documents map[uuid.UUID][]byte
 	entries   map[Entry]bool
 }
 
+// images is one partition of some generations, written by an ordinary Partition.
+// What it reads of others comes from the store.
+type images struct {
+	kept   map[Generation]*image
+	others Store
+}
+
 var errImage = errors.New("projections: not kept in memory")
 
-func newImage() *image {
-	return &image{saved: Saved{Metrics: map[string]int64{}}, documents: map[uuid.UUID][]byte{}, entries: map[Entry]bool{}}
-}
-
-func (i *image) Open(context.Context, int, []Generation) ([]Saved, error) {
-	s := i.saved
-	s.Metrics = maps.Clone(s.Metrics)
-	return []Saved{s}, nil
-}
-
-func (i *image) Load(_ context.Context, _ int, _ []Generation, customers []uuid.UUID) ([][][]byte, error) {
-	docs := make([][]byte, len(customers))
-	for n, c := range customers {
-		docs[n] = i.documents[c]
+func newImages(generations []Generation, others Store) images {
+	is := images{map[Generation]*image{}, others}
+	for _, g := range generations {
+		is.kept[g] = &image{saved: Saved{Metrics: map[string]int64{}}, documents: map[uuid.UUID][]byte{}, entries: map[Entry]bool{}}
 	}
-	return [][][]byte{docs}, nil
+	return is
 }
 
-func (i *image) Customers(context.Context, int, Generation) ([]uuid.UUID, error) {
-	return slices.SortedFunc(maps.Keys(i.documents), compareCustomers), nil
+func (is images) Open(_ context.Context, _ int, generations []Generation) ([]Saved, error) {
+	saved := make([]Saved, len(generations))
+	for n, g := range generations {
+		saved[n] = is.kept[g].saved
+		saved[n].Metrics = maps.Clone(saved[n].Metrics)
+	}
+	return saved, nil
 }
 
-func (i *image) Commit(_ context.Context, _ int, changes []Change) error {
+func (is images) Load(ctx context.Context, p int, generations []Generation, customers []uuid.UUID) ([][][]byte, error) {
+	all := make([][][]byte, len(generations))
+	for n, g := range generations {
+		kept := is.kept[g]
+		if kept == nil { // the keys, where they are not folded
+			return is.others.Load(ctx, p, generations, customers)
+		}
+		all[n] = make([][]byte, len(customers))
+		for i, c := range customers {
+			all[n][i] = kept.documents[c]
+		}
+	}
+	return all, nil
+}
+
+func (is images) Customers(_ context.Context, _ int, g Generation) ([]uuid.UUID, error) {
+	return slices.SortedFunc(maps.Keys(is.kept[g].documents), compareCustomers), nil
+}
+
+func (is images) Commit(_ context.Context, _ int, changes []Change) error {
 	for _, c := range changes {
-		i.saved.Checkpoint = c.To
-		if c.World != nil {
-			i.saved.World = c.World
-		}
-		for id, doc := range c.Documents {
-			if doc == nil {
-				delete(i.documents, id)
-			} else {
-				i.documents[id] = doc
-			}
-		}
-		for _, e := range c.Remove {
-			delete(i.entries, e)
-		}
-		for _, e := range c.Add {
-			i.entries[e] = true
-		}
-		for name, n := range c.Metrics {
-			if i.saved.Metrics[name] = n; n == 0 {
-				delete(i.saved.Metrics, name)
-			}
-		}
+		is.kept[c.Generation].apply(c)
 	}
 	return nil
 }
 
-func (i *image) Catalogue(context.Context) (Catalogue, error)   { return Catalogue{}, errImage }
-func (i *image) SaveCatalogue(context.Context, Catalogue) error { return errImage }
-func (i *image) Drop(context.Context, Generation, int) error    { return errImage }
-func (i *image) Notes(context.Context, Generation, int, string) ([][]byte, error) {
+func (i *image) apply(c Change) {
+	i.saved.Checkpoint = c.To
+	if c.World != nil {
+		i.saved.World = c.World
+	}
+	for id, doc := range c.Documents {
+		if doc == nil {
+			delete(i.documents, id)
+		} else {
+			i.documents[id] = doc
+		}
+	}
+	for _, e := range c.Remove {
+		delete(i.entries, e)
+	}
+	for _, e := range c.Add {
+		i.entries[e] = true
+	}
+	for name, n := range c.Metrics {
+		if i.saved.Metrics[name] = n; n == 0 {
+			delete(i.saved.Metrics, name)
+		}
+	}
+}
+
+func (is images) Catalogue(context.Context) (Catalogue, error)   { return Catalogue{}, errImage }
+func (is images) SaveCatalogue(context.Context, Catalogue) error { return errImage }
+func (is images) Drop(context.Context, Generation, int) error    { return errImage }
+func (is images) Notes(context.Context, Generation, int, string) ([][]byte, error) {
 	return nil, errImage
 }
 
-func (i *image) Advance(context.Context, []Generation, map[int][2]Checkpoint) ([]int, error) {
+func (is images) Advance(context.Context, []Generation, map[int][2]Checkpoint) ([]int, error) {
 	return nil, errImage
 }

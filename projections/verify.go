@@ -61,85 +61,122 @@ const (
 )
 
 // Verify folds the log from the start into memory and compares the serving
-// generation of a view with it: documents, indexes, totals and the world, each
-// partition at a position where the store stands. Nothing is stopped for it: what
-// moved while it was compared is compared again. It needs memory for the whole
-// view.
-func (m *Manager) Verify(ctx context.Context, view string) (Report, error) {
+// generations of some views with it: documents, indexes, totals and the world,
+// each partition at a position where the store stands. Nothing is stopped for it:
+// what moved while it was compared is compared again. The log is read once; it
+// needs memory for the views. The reports come in the order of the views.
+func (m *Manager) Verify(ctx context.Context, views ...string) ([]Report, error) {
 	m.init()
-	at := slices.IndexFunc(m.Views, func(v Projection) bool { return v.String() == view })
-	if at < 0 {
-		return Report{}, ErrNoView.With("There is no view %q.", view)
+	if len(views) == 0 {
+		return nil, nil
 	}
 	cat, err := m.Store.Catalogue(ctx)
 	if err != nil {
-		return Report{}, fmt.Errorf("read the catalogue: %w", err)
+		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}
 	if err := m.parked.refresh(ctx, m.Streams, m.Rules.Schema); err != nil {
-		return Report{}, err
-	}
-	n := cat.Views[view].Serving
-	if n == 0 {
-		return Report{}, ErrNoView.With("The view %q is still being built.", view)
+		return nil, err
 	}
 	rules := m.Rules
 	rules.KeyDocuments = m.keyDocuments()
 	rules.DirtyBytes, rules.CacheBytes, rules.Slice = 1<<20, 1<<20, 1<<30
 	rules.Settled = func(string, string) bool { return true } // notes are not compared
-	v := &verifier{m: m, rules: rules.withDefaults(), filling: Filling{m.Views[at], n}, report: Report{View: view, Generation: n}}
-	for p := range m.Partitions {
-		i := newImage()
-		v.images = append(v.images, i)
-		v.partitions = append(v.partitions, NewPartition(p, i, v.rules, v.filling))
+	v := &verifier{m: m, rules: rules.withDefaults()}
+	for _, view := range views {
+		at := slices.IndexFunc(m.Views, func(v Projection) bool { return v.String() == view })
+		if at < 0 {
+			return nil, ErrNoView.With("There is no view %q.", view)
+		}
+		n := cat.Views[view].Serving
+		if n == 0 {
+			return nil, ErrNoView.With("The view %q is still being built.", view)
+		}
+		v.fillings = append(v.fillings, Filling{m.Views[at], n})
+		v.generations = append(v.generations, Generation{View: view, Number: n})
+		v.reports = append(v.reports, &Report{View: view, Generation: n, Position: ^uint64(0)})
 	}
-	err = v.run(ctx)
-	return v.report, err
+	for p := range m.Partitions {
+		is := newImages(v.generations, m.Store)
+		v.images = append(v.images, is)
+		v.partitions = append(v.partitions, NewPartition(p, is, v.rules, v.fillings...))
+	}
+	if err := v.run(ctx); err != nil {
+		return nil, err
+	}
+	reports := make([]Report, len(v.reports))
+	for i, r := range v.reports {
+		if len(r.Unsettled) == m.Partitions {
+			r.Position = 0
+		}
+		reports[i] = *r
+	}
+	return reports, nil
 }
 
 type verifier struct {
-	m          *Manager
-	rules      Rules
-	filling    Filling
-	images     []*image
-	partitions []*Partition
-	report     Report
+	m           *Manager
+	rules       Rules
+	fillings    []Filling
+	generations []Generation
+	images      []images // by partition
+	partitions  []*Partition
+	reports     []*Report // by view, as fillings and generations
 }
 
+// part is one partition of one view.
+type part struct{ view, partition int }
+
 func (v *verifier) run(ctx context.Context) error {
-	_, v.report.Indexes = v.m.Store.(Entries)
-	v.report.Position = ^uint64(0)
-	open := make([]int, v.m.Partitions)
-	for p := range open {
-		open[p] = p
+	var open []part
+	for view, r := range v.reports {
+		_, r.Indexes = v.m.Store.(Entries)
+		for p := range v.m.Partitions {
+			open = append(open, part{view, p})
+		}
 	}
 	for round := 0; len(open) > 0 && round < verifyRounds; round++ {
-		goals := make([]uint64, v.m.Partitions)
-		stored, err := v.m.checkpoints(ctx, v.filling.Generation())
+		goals, err := v.goals(ctx, open)
 		if err != nil {
 			return err
-		}
-		for _, p := range open {
-			goals[p] = stored[p].Position
 		}
 		if err := v.fold(ctx, goals); err != nil {
 			return err
 		}
-		var again []int
-		for _, p := range open {
-			settled, err := v.compare(ctx, p)
+		var again []part
+		for _, o := range open {
+			settled, err := v.compare(ctx, o)
 			if err != nil {
 				return err
 			}
 			if !settled {
-				again = append(again, p)
+				again = append(again, o)
 			}
 		}
 		open = again
 	}
-	if v.report.Unsettled = open; len(open) == v.m.Partitions {
-		v.report.Position = 0
+	for _, o := range open {
+		v.reports[o.view].Unsettled = append(v.reports[o.view].Unsettled, o.partition)
 	}
 	return nil
+}
+
+// goals says how far each partition is to be folded next: to where the store
+// stands, and of views that stand at several places to the first.
+func (v *verifier) goals(ctx context.Context, open []part) ([]uint64, error) {
+	stored := make([][]Checkpoint, len(v.generations))
+	goals, asked := make([]uint64, v.m.Partitions), make([]bool, v.m.Partitions)
+	for _, o := range open {
+		if stored[o.view] == nil {
+			var err error
+			if stored[o.view], err = v.m.checkpoints(ctx, v.generations[o.view]); err != nil {
+				return nil, err
+			}
+		}
+		if at := stored[o.view][o.partition].Position; !asked[o.partition] || at < goals[o.partition] {
+			goals[o.partition], asked[o.partition] = at, true
+		}
+	}
+	return goals, nil
 }
 
 var errThere = errors.New("projections: far enough")
@@ -149,7 +186,7 @@ func (v *verifier) fold(ctx context.Context, goals []uint64) error {
 	from, to := ^uint64(0), uint64(0)
 	at := make([]uint64, len(goals))
 	for p, goal := range goals {
-		at[p] = v.images[p].saved.Checkpoint.Position
+		at[p] = v.images[p].kept[v.generations[0]].saved.Checkpoint.Position // of all: they are folded together
 		if at[p] < goal {
 			from, to = min(from, at[p]), max(to, goal)
 		}
@@ -194,10 +231,11 @@ func (v *verifier) fold(ctx context.Context, goals []uint64) error {
 	return err
 }
 
-// compare compares one partition with its image. It says false if the store has
-// moved meanwhile.
-func (v *verifier) compare(ctx context.Context, p int) (settled bool, err error) {
-	image, g, store := v.images[p], v.filling.Generation(), v.m.Store
+// compare compares one partition of a view with its image. It says false if the
+// store has moved meanwhile.
+func (v *verifier) compare(ctx context.Context, o part) (settled bool, err error) {
+	p, g, store := o.partition, v.generations[o.view], v.m.Store
+	image, r := v.images[p].kept[g], v.reports[o.view]
 	before, err := store.Open(ctx, p, []Generation{g})
 	if err != nil {
 		return false, err
@@ -232,62 +270,62 @@ func (v *verifier) compare(ctx context.Context, p int) (settled bool, err error)
 	if after[0].Checkpoint != before[0].Checkpoint {
 		return false, nil
 	}
-	v.report.Position = min(v.report.Position, after[0].Checkpoint.Position)
-	v.report.Documents += len(image.documents)
-	v.report.Entries += len(image.entries)
-	v.world(p, after[0].World, image.saved.World)
-	v.documents(p, documents, image.documents)
-	v.metrics(p, after[0].Metrics, image.saved.Metrics)
-	if v.report.Indexes {
-		v.entries(p, entries, image.entries)
+	r.Position = min(r.Position, after[0].Checkpoint.Position)
+	r.Documents += len(image.documents)
+	r.Entries += len(image.entries)
+	r.world(p, after[0].World, image.saved.World)
+	r.documents(p, documents, image.documents)
+	r.metrics(p, after[0].Metrics, image.saved.Metrics)
+	if r.Indexes {
+		r.entries(p, entries, image.entries)
 	}
 	return true, nil
 }
 
-func (v *verifier) differ(d Difference) {
-	if len(v.report.Differences) == differencesListed {
-		v.report.More++
+func (r *Report) differ(d Difference) {
+	if len(r.Differences) == differencesListed {
+		r.More++
 		return
 	}
-	v.report.Differences = append(v.report.Differences, d)
+	r.Differences = append(r.Differences, d)
 }
 
-func (v *verifier) world(p int, stored, expected []byte) {
+func (r *Report) world(p int, stored, expected []byte) {
 	if !bytes.Equal(stored, expected) {
-		v.differ(Difference{Partition: p, Kind: DiffWorld, Stored: string(stored), Expected: string(expected)})
+		r.differ(Difference{Partition: p, Kind: DiffWorld, Stored: string(stored), Expected: string(expected)})
 	}
 }
 
-func (v *verifier) documents(p int, stored, expected map[uuid.UUID][]byte) {
+func (r *Report) documents(p int, stored, expected map[uuid.UUID][]byte) {
 	all := maps.Clone(stored)
 	maps.Copy(all, expected)
 	for _, c := range slices.SortedFunc(maps.Keys(all), compareCustomers) {
 		if !bytes.Equal(stored[c], expected[c]) {
-			v.differ(Difference{Partition: p, Kind: DiffDocument, Customer: c, Stored: string(stored[c]), Expected: string(expected[c])})
+			r.differ(Difference{Partition: p, Kind: DiffDocument, Customer: c, Stored: string(stored[c]), Expected: string(expected[c])})
 		}
 	}
 }
 
-func (v *verifier) metrics(p int, stored, expected map[string]int64) {
+func (r *Report) metrics(p int, stored, expected map[string]int64) {
 	all := maps.Clone(expected)
 	maps.Copy(all, stored)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if stored[name] != expected[name] {
-			v.differ(Difference{Partition: p, Kind: DiffMetric, Name: name, Stored: fmt.Sprint(stored[name]), Expected: fmt.Sprint(expected[name])})
+			r.differ(Difference{Partition: p, Kind: DiffMetric, Name: name, Stored: fmt.Sprint(stored[name]), Expected: fmt.Sprint(expected[name])})
 		}
 	}
 }
 
-func (v *verifier) entries(p int, stored []Entry, expected map[Entry]bool) {
+func (r *Report) entries(p int, stored []Entry, expected map[Entry]bool) {
 	seen := make(map[Entry]bool, len(stored))
 	for _, e := range stored {
 		if seen[e] = true; !expected[e] {
-			v.differ(e.difference(p, e.Member, ""))
+			r.differ(e.difference(p, e.Member, ""))
 		}
 	}
 	for e := range expected {
 		if !seen[e] {
-			v.differ(e.difference(p, "", e.Member))
+			r.differ(e.difference(p, "", e.Member))
 		}
 	}
 }

@@ -22,10 +22,20 @@ func TestVerify(t *testing.T) {
 		m := s.manager(s.store)
 		stop := s.manage(m)
 		s.caughtUp(m)
-		for _, view := range []string{"spend", "count", "keys"} {
-			r, err := m.Verify(t.Context(), view)
-			if err != nil || !r.OK() || r.Documents != lanes || r.Position != s.log.Head() || !r.Indexes {
-				t.Fatalf("%s: %+v, %v", view, r, err)
+		views := []string{"spend", "count", "keys"}
+		together, err := m.Verify(t.Context(), views...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, view := range views {
+			alone, err := m.Verify(t.Context(), view)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range []projections.Report{alone[0], together[i]} {
+				if r.View != view || !r.OK() || r.Documents != lanes || r.Position != s.log.Head() || !r.Indexes {
+					t.Errorf("%s: %+v", view, r)
+				}
 			}
 		}
 		if _, err := m.Verify(t.Context(), "nothing"); err == nil {
@@ -36,7 +46,7 @@ func TestVerify(t *testing.T) {
 		g := projections.Generation{View: "spend", Number: 1}
 		at, _ := s.store.Checkpoints(t.Context(), g, lanes)
 		victim, ghost := inLane(2), uuid.MustParse("ffffffff-0000-4000-8000-000000000000")
-		err := s.store.Commit(t.Context(), 2, []projections.Change{{
+		err = s.store.Commit(t.Context(), 2, []projections.Change{{
 			Generation: g, From: at[2], To: at[2],
 			Documents: map[uuid.UUID][]byte{victim: []byte(`{"total":1}`), ghost: []byte(`{}`)},
 			Add:       []projections.Entry{{Index: "total", Member: "x\x00" + ghost.String()}},
@@ -46,10 +56,14 @@ func TestVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := m.Verify(t.Context(), "spend")
+		reports, err := m.Verify(t.Context(), "count", "spend")
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !reports[0].OK() {
+			t.Errorf("nothing is wrong with %+v", reports[0])
+		}
+		r := reports[1]
 		found := map[string]int{}
 		for _, d := range r.Differences {
 			found[d.Kind]++
@@ -81,7 +95,7 @@ func TestVerifyUnderWrites(t *testing.T) {
 			s.caughtUp(m)
 		}
 		r, err := m.Verify(t.Context(), "spend")
-		if err != nil || !r.OK() {
+		if err != nil || !r[0].OK() {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		if n < 10 {

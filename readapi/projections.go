@@ -27,7 +27,7 @@ type Projections interface {
 	Status() projections.Status
 	StartRebuild(ctx context.Context, view string) (id string, err error)
 	RebuildStatus(ctx context.Context, id string) (projections.RebuildStatus, error)
-	Verify(ctx context.Context, view string) (projections.Report, error)
+	Verify(ctx context.Context, views ...string) ([]projections.Report, error)
 }
 
 // ProjectionStatus is how the read models are.
@@ -233,11 +233,11 @@ func (a *API) verifyView(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	found := ViewVerification{OK: true, Indexes: true, Views: []string{}, Position: math.MaxUint64, Differences: []Difference{}}
-	for _, view := range views {
-		report, err := m.Verify(r.Context(), view)
-		if err != nil {
-			return err
-		}
+	reports, err := m.Verify(r.Context(), views...)
+	if err != nil {
+		return err
+	}
+	for _, report := range reports {
 		found.add(report)
 	}
 	if len(views) == 0 {

@@ -54,16 +54,19 @@ func (m *machine) RebuildStatus(_ context.Context, id string) (projections.Rebui
 	return m.rebuild, nil
 }
 
-func (m *machine) Verify(_ context.Context, view string) (projections.Report, error) {
-	r := projections.Report{View: view, Generation: 1, Position: 70, Documents: 3, Entries: 5, Indexes: true}
-	if view == profile.Name {
-		return r, nil
+func (m *machine) Verify(_ context.Context, views ...string) (reports []projections.Report, err error) {
+	for _, view := range views {
+		r := projections.Report{View: view, Generation: 1, Position: 70, Documents: 3, Entries: 5, Indexes: true}
+		switch view {
+		case profile.Name:
+		case rfm.Name:
+			r.Differences = []projections.Difference{{Partition: 2, Kind: projections.DiffMetric, Name: "cell:555:customers", Stored: "4", Expected: "5"}}
+		default:
+			return nil, projections.ErrNoView.With("There is no view %q.", view)
+		}
+		reports = append(reports, r)
 	}
-	if view != rfm.Name {
-		return r, projections.ErrNoView.With("There is no view %q.", view)
-	}
-	r.Differences = []projections.Difference{{Partition: 2, Kind: projections.DiffMetric, Name: "cell:555:customers", Stored: "4", Expected: "5"}}
-	return r, nil
+	return reports, nil
 }
 
 func serve(_ testing.TB, a *readapi.API) http.Handler {
