@@ -30,9 +30,9 @@ func exporting(d Definition) Definition {
 			if refusal := (*domain.Error)(nil); err != nil && !errors.As(err, &refusal) {
 				return Result{}, unavailable("export", c.Stream(), err)
 			}
-			// A refusal is left to the customer's own state, which also knows whether
-			// the command was executed before.
-			c.Export = export
+			// A refusal is first left to the customer's own state, which also knows
+			// whether the command was executed before.
+			c.Export, c.Refusal = export, err
 			if err == nil && (wanted == nil || slices.Contains(wanted, export.Revision)) {
 				r.Match = []int64{export.Revision}
 			}

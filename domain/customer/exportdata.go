@@ -15,8 +15,10 @@ type RequestExport struct {
 
 	Format string `json:"format,omitempty" jsonschema:"enum=application/json,default=application/json"`
 
-	// Export is what will be handed out: the write side finds it out.
-	Export Export `json:"-"`
+	// Export is what will be handed out, or Refusal why nothing is: the write side
+	// finds it out.
+	Export  Export `json:"-"`
+	Refusal error  `json:"-"`
 }
 
 // Export names all data of a customer as of a revision by its digest.
@@ -46,6 +48,9 @@ func (c RequestExport) Decide(s State) ([]Event, error) {
 	}
 	if err := s.exists(c.Subject); err != nil {
 		return nil, err
+	}
+	if c.Refusal != nil {
+		return nil, c.Refusal
 	}
 	at := c.At(&p, "", nil, s.Since, "")
 	return []Event{PersonalDataExported{Format: c.Format, Revision: c.Export.Revision, Digest: c.Export.Digest, ExportedAt: at}}, nil
