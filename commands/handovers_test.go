@@ -194,6 +194,27 @@ func TestAHandoverIsRefusedWhole(t *testing.T) {
 	}
 }
 
+// Whose erasure was approved is not among all whom an employee owns, also while
+// the key could not be destroyed yet; who names them is refused before anybody is kept.
+func TestWhoIsBeingErasedIsNotHandedOver(t *testing.T) {
+	s := serve(t, deployment.Wall)
+	s.enrol(t, 3, "ann", "bob")
+	paths := s.owned(t, "ann", 2)
+	s.must(t, 200, "carl", paths[0]+"/request-erasure", `{"requester":"customer"}`)
+	s.must(t, 200, "dora", paths[0]+"/approve-erasure", `{}`)
+	named := fmt.Sprintf(`{"from":"ann","to":"bob","reason":"leaver","customers":[%q]}`, customerOf(t, paths[0]))
+	if a := s.must(t, 410, "", "/v1/handovers", named); a.Code != "customer_erased" {
+		t.Errorf("%+v", a)
+	}
+	if n := s.list(t, ""); n != 0 {
+		t.Errorf("%d handovers", n)
+	}
+	id := *s.must(t, 201, "", "/v1/handovers", `{"from":"ann","to":"bob","reason":"leaver"}`).HandoverID
+	if got := show(t, s, id); got.State != handover.StateOpen || got.Customers != 1 || got.Progress[0].CustomerID != customerOf(t, paths[1]) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // list counts the handovers of a list.
 func (s *server) list(t testing.TB, query string) int {
 	t.Helper()

@@ -44,7 +44,7 @@ type Gathered struct {
 // Found is what is known of one customer.
 type Found struct {
 	Dossier
-	Registered, Erased bool
+	Registered, Erased bool // Erased also when that was approved and is about to be done
 	Owner              string
 	Handover           uuid.UUID // under way
 }
@@ -52,7 +52,7 @@ type Found struct {
 // Find says what of a customer's state a handover needs to know, at business now.
 func Find(id uuid.UUID, s customer.State, now time.Time) Found {
 	f := Found{
-		Dossier: Dossier{CustomerID: id, Items: OpenItems(id, s, now)}, Registered: s.Registered, Erased: s.Rights.Erased,
+		Dossier: Dossier{CustomerID: id, Items: OpenItems(id, s, now)}, Registered: s.Registered, Erased: s.Rights.Erasing(),
 		Owner: s.Ownership.Owner,
 	}
 	if s.Ownership.Handover != nil {
