@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/internal/web"
-	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/duplicates"
 	"github.com/rapport-crm/rapport/projections/profile"
 )
@@ -82,32 +80,14 @@ type suspect struct {
 
 // matching is the read model of duplicates, at one moment.
 type matching struct {
-	a          *API
-	generation projections.Generation
-	partitions int
-	position   uint64
-	world      *projections.World
+	across
+	a *API
 }
 
 // matching waits for all lanes to reach a position.
-func (a *API) matching(ctx context.Context, least uint64) (m *matching, err error) {
-	m = &matching{a: a}
-	if m.generation, m.partitions, err = a.serving(ctx, duplicates.Name); err != nil {
-		return nil, err
-	}
-	err = a.atLeast(ctx, least, func(ctx context.Context) (uint64, error) {
-		at, err := a.Documents.Checkpoints(ctx, m.generation, m.partitions)
-		m.position = math.MaxUint64
-		for _, c := range at {
-			m.position = min(m.position, c.Position)
-		}
-		return m.position, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	m.world, err = a.world(ctx, duplicates.Name)
-	return m, err
+func (a *API) matching(ctx context.Context, least uint64) (*matching, error) {
+	l, err := a.across(ctx, duplicates.Name, least)
+	return &matching{across: l, a: a}, err
 }
 
 // suspects reads customers in one round trip.
@@ -170,7 +150,7 @@ func (a *API) duplicates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := Duplicates{Pairs: []DuplicatePair{}, GroupLimit: groupLimit, Capped: []CappedValue{}, Stamp: stamp(m.position, m.world)}
+	answer := Duplicates{Pairs: []DuplicatePair{}, GroupLimit: groupLimit, Capped: []CappedValue{}, Stamp: m.stamp()}
 	if state == pairRejected {
 		found, next, err := m.rejected(r.Context(), rejectedAt, limit, score)
 		if err != nil {
@@ -250,7 +230,7 @@ func (a *API) customerDuplicates(w http.ResponseWriter, r *http.Request) error {
 	if who.docs[0] == nil {
 		return ErrCustomerNotFound.With("No customer %v.", id)
 	}
-	answer := CustomerDuplicates{CustomerID: id, Pairs: []DuplicatePair{}, GroupLimit: groupLimit, Capped: []CappedValue{}, Stamp: stamp(m.position, m.world)}
+	answer := CustomerDuplicates{CustomerID: id, Pairs: []DuplicatePair{}, GroupLimit: groupLimit, Capped: []CappedValue{}, Stamp: m.stamp()}
 	self, err := m.suspects(ctx, []uuid.UUID{id})
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,41 +116,15 @@ type NextStage struct {
 
 // stageLook is the lifecycle view of all customers at a position.
 type stageLook struct {
-	generation projections.Generation
-	partitions int
-	position   uint64
-	world      *projections.World
-	zone       *time.Location
+	across
+	zone *time.Location
 }
-
-func (o stageLook) stamp() Stamp { return stamp(o.position, o.world) }
 
 // date returns the business date of an instant.
 func (o stageLook) date(t time.Time) domain.Date { return domain.DateOf(t, o.zone) }
 
 func (a *API) stageLook(ctx context.Context, least uint64) (o stageLook, err error) {
-	err = a.atLeast(ctx, least, func(ctx context.Context) (uint64, error) {
-		if o.generation, o.partitions, err = a.serving(ctx, lifecycle.Name); err != nil {
-			return 0, err
-		}
-		checkpoints, err := a.Documents.Checkpoints(ctx, o.generation, o.partitions)
-		if err != nil {
-			return 0, err
-		}
-		o.position = math.MaxUint64
-		for _, c := range checkpoints {
-			o.position = min(o.position, c.Position)
-		}
-		return o.position, nil
-	})
-	if err != nil {
-		return o, err
-	}
-	stored, _, err := a.Documents.World(ctx, o.generation, 0)
-	if err != nil {
-		return o, err
-	}
-	if o.world, err = a.worlds.decode(stored); err != nil {
+	if o.across, err = a.across(ctx, lifecycle.Name, least); err != nil {
 		return o, err
 	}
 	o.zone, err = zoneOf(o.world)

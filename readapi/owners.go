@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"github.com/rapport-crm/rapport/internal/web"
-	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 )
@@ -36,7 +34,7 @@ type PortfolioCustomer struct {
 	HandoverID *uuid.UUID `json:"handover_id,omitempty"`
 }
 
-// ownerFilter is the part of the question that asks who looks after a customer.
+// ownerFilter is the part of the question that asks who acrosss after a customer.
 type ownerFilter struct {
 	owner, level string
 	pool         string // "true", "false" or "" for both
@@ -90,7 +88,7 @@ const poolPath = "/v1/pool"
 func (a *API) portfolio(w http.ResponseWriter, r *http.Request) error {
 	p := paramsOf(r)
 	ctx := r.Context()
-	o, err := a.ownerLook(ctx, p.minPosition())
+	o, err := a.across(ctx, owners.Name, p.minPosition())
 	if err != nil {
 		return err
 	}
@@ -150,40 +148,8 @@ func (a *API) portfolio(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, o.stamp(), answer)
 }
 
-// ownerLook is the owners view of all customers at a position.
-type ownerLook struct {
-	generation projections.Generation
-	partitions int
-	position   uint64
-	world      *projections.World
-}
-
-func (o ownerLook) stamp() Stamp { return stamp(o.position, o.world) }
-
-func (a *API) ownerLook(ctx context.Context, least uint64) (o ownerLook, err error) {
-	err = a.atLeast(ctx, least, func(ctx context.Context) (uint64, error) {
-		if o.generation, o.partitions, err = a.serving(ctx, owners.Name); err != nil {
-			return 0, err
-		}
-		checkpoints, err := a.Documents.Checkpoints(ctx, o.generation, o.partitions)
-		if err != nil {
-			return 0, err
-		}
-		o.position = math.MaxUint64
-		for _, c := range checkpoints {
-			o.position = min(o.position, c.Position)
-		}
-		return o.position, nil
-	})
-	if err != nil {
-		return o, err
-	}
-	o.world, err = a.world(ctx, owners.Name)
-	return o, err
-}
-
 // fetchPeriods reads the documents of candidates.
-func (a *API) fetchPeriods(ctx context.Context, o ownerLook, cs []*candidate) error {
+func (a *API) fetchPeriods(ctx context.Context, o across, cs []*candidate) error {
 	if len(cs) == 0 {
 		return nil
 	}

@@ -107,6 +107,43 @@ func (a *API) world(ctx context.Context, view string) (*projections.World, error
 	return a.worlds.decode(stored)
 }
 
+// across is one view of all customers, at least as far as position.
+type across struct {
+	generation projections.Generation
+	partitions int
+	position   uint64
+	world      *projections.World
+}
+
+func (l across) stamp() Stamp { return stamp(l.position, l.world) }
+
+// across waits for all lanes of a view to reach a position.
+func (a *API) across(ctx context.Context, view string, least uint64) (l across, err error) {
+	err = a.atLeast(ctx, least, func(ctx context.Context) (uint64, error) {
+		if l.generation, l.partitions, err = a.serving(ctx, view); err != nil {
+			return 0, err
+		}
+		checkpoints, err := a.Documents.Checkpoints(ctx, l.generation, l.partitions)
+		if err != nil {
+			return 0, err
+		}
+		l.position = math.MaxUint64
+		for _, c := range checkpoints {
+			l.position = min(l.position, c.Position)
+		}
+		return l.position, nil
+	})
+	if err != nil {
+		return l, err
+	}
+	stored, _, err := a.Documents.World(ctx, l.generation, 0)
+	if err != nil {
+		return l, err
+	}
+	l.world, err = a.worlds.decode(stored)
+	return l, err
+}
+
 // overall is the read models of all customers, at least as far as position.
 type overall struct {
 	profile, rfm projections.Generation
