@@ -132,12 +132,7 @@ func (RefuseErasure) Refuses() []*domain.Error {
 // Decide implements domain.Command.
 func (c RefuseErasure) Decide(s State) ([]Event, error) {
 	var p domain.Problems
-	checkGround(&p, c.Ground)
-	p.Text("/note", c.Note, maxText)
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.exists(c.Subject); err != nil {
+	if err := s.grounded(c.Subject, &p, c.Ground, c.Note); err != nil {
 		return nil, err
 	}
 	switch {

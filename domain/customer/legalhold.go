@@ -27,12 +27,7 @@ func (PlaceLegalHold) Refuses() []*domain.Error {
 func (c PlaceLegalHold) Decide(s State) ([]Event, error) {
 	var p domain.Problems
 	checkCode(&p, "/hold_id", c.HoldID, maxShort)
-	checkGround(&p, c.Ground)
-	p.Text("/note", c.Note, maxText)
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.exists(c.Subject); err != nil {
+	if err := s.grounded(c.Subject, &p, c.Ground, c.Note); err != nil {
 		return nil, err
 	}
 	if i := s.hold(c.HoldID); i >= 0 {
@@ -70,12 +65,7 @@ func (LiftLegalHold) Refuses() []*domain.Error { return []*domain.Error{ErrNotFo
 func (c LiftLegalHold) Decide(s State) ([]Event, error) {
 	var p domain.Problems
 	checkCode(&p, "/hold_id", c.HoldID, maxShort)
-	checkGround(&p, c.Ground)
-	p.Text("/note", c.Note, maxText)
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.exists(c.Subject); err != nil {
+	if err := s.grounded(c.Subject, &p, c.Ground, c.Note); err != nil {
 		return nil, err
 	}
 	i := s.hold(c.HoldID)

@@ -23,12 +23,7 @@ func (RestrictProcessing) Refuses() []*domain.Error { return []*domain.Error{Err
 // Decide implements domain.Command.
 func (c RestrictProcessing) Decide(s State) ([]Event, error) {
 	var p domain.Problems
-	checkGround(&p, c.Ground)
-	p.Text("/note", c.Note, maxText)
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.exists(c.Subject); err != nil {
+	if err := s.grounded(c.Subject, &p, c.Ground, c.Note); err != nil {
 		return nil, err
 	}
 	if s.Restricted {
@@ -60,12 +55,7 @@ func (LiftRestriction) Refuses() []*domain.Error {
 // Decide implements domain.Command.
 func (c LiftRestriction) Decide(s State) ([]Event, error) {
 	var p domain.Problems
-	checkGround(&p, c.Ground)
-	p.Text("/note", c.Note, maxText)
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.exists(c.Subject); err != nil {
+	if err := s.grounded(c.Subject, &p, c.Ground, c.Note); err != nil {
 		return nil, err
 	}
 	if !s.Restricted {

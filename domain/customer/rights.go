@@ -233,6 +233,17 @@ const (
 // after an erasure.
 func checkGround(p *domain.Problems, ground string) { checkCode(p, "/ground", ground, maxGround) }
 
+// grounded refuses a command on a ground whose fields are wrong, or that is about
+// nobody. What else is wrong was noted before.
+func (s State) grounded(of domain.Subject, p *domain.Problems, ground, note string) error {
+	checkGround(p, ground)
+	p.Text("/note", note, maxText)
+	if err := p.Err(); err != nil {
+		return err
+	}
+	return s.exists(of)
+}
+
 // checkCode notes what is wrong with a code that must be there.
 func checkCode(p *domain.Problems, pointer, code string, most int) {
 	switch {
