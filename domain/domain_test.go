@@ -28,15 +28,11 @@ func TestMinorUnits(t *testing.T) {
 	}
 }
 
-func TestSumsNeverOverflow(t *testing.T) {
+func TestProductsNeverOverflow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Int64(), rapid.SampledFrom([]int64{0, 1, -1, math.MaxInt64, math.MinInt64}))
 		a, b := number.Draw(t, "a"), number.Draw(t, "b")
-		want := new(big.Int).Add(big.NewInt(a), big.NewInt(b))
-		if got, ok := domain.AddMinor(a, b); ok != want.IsInt64() || ok && got != want.Int64() {
-			t.Errorf("%d + %d = %d, %v", a, b, got, ok)
-		}
-		want = new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
+		want := new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
 		fits := a >= 0 && b >= 0 && want.IsInt64()
 		if got, ok := domain.MulMinor(a, b); ok != fits || ok && got != want.Int64() {
 			t.Errorf("%d × %d = %d, %v", a, b, got, ok)

@@ -13,12 +13,6 @@ type Money struct {
 // far from the end of an int64.
 const MaxAmountMinor = 1_000_000_000_000_000
 
-// AddMinor adds two amounts; ok is false if the sum does not fit.
-func AddMinor(a, b int64) (sum int64, ok bool) {
-	sum = a + b
-	return sum, (sum > a) == (b > 0)
-}
-
 // MulMinor multiplies a quantity and a price that are not negative; ok is false
 // if the product does not fit, or one of them is negative.
 func MulMinor(quantity, price int64) (product int64, ok bool) {

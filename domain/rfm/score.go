@@ -72,22 +72,6 @@ func (l *Label) matches(s Scores, code string) bool {
 
 func (r *Range) has(score int) bool { return r != nil && r.From <= score && score <= r.To }
 
-// CodesOf returns the codes of all scores that get a label, ascending. Labels
-// can so be looked up in an index that is ordered by score.
-func (p *Policy) CodesOf(label string) []string {
-	var codes []string
-	for r := 1; r <= p.Bins; r++ {
-		for f := 1; f <= p.Bins; f++ {
-			for m := 1; m <= p.Bins; m++ {
-				if s := (Scores{r, f, m}); p.Label(s) == label {
-					codes = append(codes, s.Code())
-				}
-			}
-		}
-	}
-	return codes
-}
-
 // CutPoints separate the scores: a value scores one more than the number of cut
 // points it reaches (recency the other way round). Each is exact: the numerator
 // listed here over Denominator, in days, orders and minor units, ascending.
