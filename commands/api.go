@@ -2,9 +2,14 @@ package commands
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,7 +52,39 @@ func (a *API) Routes() []web.Route {
 	for _, d := range Catalogue {
 		routes = append(routes, a.route(d))
 	}
-	return append(append(routes, a.bulkRoute(), a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()), append(a.handoverRoutes(), a.policyRoutes()...)...)
+	queries := append([]web.Route{a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()}, a.handoverRoutes()...)
+	for _, q := range append(queries, a.policyRoutes()...) {
+		routes = append(routes, strict(q))
+	}
+	return append(routes, a.bulkRoute())
+}
+
+// strict makes a query refuse parameters as all queries do: one that it does not
+// have, one that is given twice, and one with a wrong value.
+func strict(q web.Route) web.Route {
+	answer := q.Handler
+	q.Refuses = append(slices.Clone(q.Refuses), web.ErrParameters.Code)
+	q.Handler = func(w http.ResponseWriter, r *http.Request) error {
+		var wrong []domain.FieldError
+		given := r.URL.Query()
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			switch n := len(given[name]); {
+			case !slices.ContainsFunc(q.Params, func(p web.Param) bool { return p.In == "query" && p.Name == name }):
+				wrong = append(wrong, domain.FieldError{Pointer: "/" + name, Detail: "is not a parameter of this query"})
+			case n > 1:
+				wrong = append(wrong, domain.FieldError{Pointer: "/" + name, Detail: fmt.Sprintf("is given %d times", n)})
+			}
+		}
+		if len(wrong) > 0 {
+			return web.Parameters(wrong)
+		}
+		err := answer(w, r)
+		if refusal := (*domain.Error)(nil); errors.As(err, &refusal) && refusal.Code == domain.ErrValidation.Code {
+			return web.Parameters(refusal.Fields)
+		}
+		return err
+	}
+	return q
 }
 
 func (a *API) route(d Definition) web.Route {
@@ -66,7 +103,7 @@ func (a *API) route(d Definition) web.Route {
 var commandHeaders = []web.Param{
 	{Name: "Idempotency-Key", In: "header", Detail: "any text up to 200 characters, a UUID is best: the same key and body do nothing new"},
 	{Name: "If-Match", In: "header", Detail: `the revision in quotes: refused with 412 when the subject moved on`},
-	{Name: "Rapport-Actor", In: "header", Detail: "who is responsible, as kind:id (user, api, rule, ai, rpa, import, system); recorded as asserted"},
+	{Name: "Rapport-Actor", In: "header", Detail: "who is responsible, as kind:id (" + strings.Join(domain.ActorKinds, ", ") + "), or the id of a user alone; recorded as asserted"},
 	{Name: "Rapport-Channel", In: "header", Detail: "the way the command came, such as shop or phone"},
 	{Name: "Rapport-Reason", In: "header", Detail: "why, in words; kept encrypted as personal data, so only for commands about a customer"},
 }
@@ -83,7 +120,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, d Definition) error 
 	named := uuid.Nil
 	if text := mux.Vars(r)["customer_id"]; text != "" {
 		if named, err = uuid.Parse(text); err != nil {
-			return badID.With("%q is not a UUID", text)
+			return badID.With("%q is not the id of a customer; GET /v1/customers?external_id=SYSTEM:ID finds who another system knows", text)
 		}
 	}
 	if text := mux.Vars(r)["handover_id"]; text != "" {

@@ -113,7 +113,7 @@ func TestBusinessTime(t *testing.T) {
 	if err := s.writer.World.WaitFor(ctx, 1<<60); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting ended with %v", err)
 	}
-	if a := s.Get("/v1/calendar?min_position=x"); a.Status != 422 {
+	if a := s.Get("/v1/calendar?min_position=x"); a.Status != 400 {
 		t.Errorf("%d", a.Status)
 	}
 }

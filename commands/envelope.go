@@ -100,15 +100,13 @@ func (e envelope) customer(a eventschema.Actor) uuid.UUID {
 	return uuid.NewSHA1(customerSpace, e.scopedKey(a))
 }
 
-var actorKinds = []string{"user", "api", "rule", "ai", "rpa", "import", "system"}
-
 // asserted reads an actor that nobody has checked: a kind, a colon and an id,
 // or the id of a user alone.
 func asserted(s string) eventschema.Actor {
 	if s == "" {
 		return eventschema.Actor{Kind: "api", ID: "anonymous", Asserted: true}
 	}
-	if kind, id, ok := strings.Cut(s, ":"); ok && slices.Contains(actorKinds, kind) {
+	if kind, id, ok := strings.Cut(s, ":"); ok && slices.Contains(domain.ActorKinds, kind) {
 		return eventschema.Actor{Kind: kind, ID: id, Asserted: true}
 	}
 	return eventschema.Actor{Kind: "user", ID: s, Asserted: true}

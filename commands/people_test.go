@@ -81,8 +81,10 @@ func TestStaffOverHTTP(t *testing.T) {
 			t.Errorf("%s: %d %s %v", query, a.Status, a.Body, err)
 		}
 	}
-	if a := s.Get("/v1/staff?active=perhaps"); a.Status != 422 {
-		t.Errorf("%d %s", a.Status, a.Body)
+	for _, query := range []string{"/v1/staff?active=perhaps", "/v1/staff?activ=true", "/v1/staff?role=a&role=b", "/v1/handovers?state=lost", "/v1/handovers?limit=0", "/v1/calendar?min_position=x"} {
+		if a := s.Get(query); a.Status != 400 || !strings.Contains(string(a.Body), `"parameter_invalid"`) {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
+		}
 	}
 	s.must(t, 200, "", "/v1/staff/reactivate-employee", `{"employee_id":"ann"}`)
 	if !s.writer.World.Facts().Staff.Has("ann", "sales") {

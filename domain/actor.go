@@ -2,12 +2,15 @@ package domain
 
 // Actor is who is responsible for a command and what came of it.
 type Actor struct {
-	Kind       string `json:"kind"` // user, api, rule, ai, rpa, import, system
+	Kind       string `json:"kind"` // one of ActorKinds
 	ID         string `json:"id,omitempty"`
 	OnBehalfOf string `json:"on_behalf_of,omitempty"`
 	Version    string `json:"version,omitempty"`  // of the model or rule
 	Asserted   bool   `json:"asserted,omitempty"` // the caller said so; nobody checked
 }
+
+// ActorKinds are the kinds of actors.
+var ActorKinds = []string{"user", "api", "rule", "ai", "rpa", "import", "system"}
 
 // Same says whether two actors are one and the same.
 func (a Actor) Same(b Actor) bool { return a.Kind == b.Kind && a.ID == b.ID }

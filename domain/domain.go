@@ -137,6 +137,9 @@ func (p *Problems) Err() error {
 	}
 	e := *ErrValidation
 	e.Detail = p.fields[0].Pointer + ": " + p.fields[0].Detail
+	if p.fields[0].Pointer == "" { // all of it
+		e.Detail = "the body " + p.fields[0].Detail
+	}
 	if n := len(p.fields); n > 1 {
 		e.Detail += fmt.Sprintf(" (and %d more)", n-1)
 	}

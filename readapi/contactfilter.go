@@ -33,6 +33,8 @@ func readContactFilter(p *params) (f contactFilter) {
 func (f *contactFilter) add(p *params, param, kind, value string) {
 	normalized, problem := customer.NormalizeContact(kind, value, "")
 	if problem != "" {
+		// A query has no region, so the advice to give one leads nowhere.
+		problem, _, _ = strings.Cut(problem, "; a national one")
 		p.bad(param, "%s", problem)
 		return
 	}

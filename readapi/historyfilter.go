@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
@@ -53,7 +54,7 @@ var historyParams = []web.Param{
 	query("type", "string", "", "Only events of these types, separated by commas."),
 	query("module", "string", "", "Only events of these modules, separated by commas: "+strings.Join(modules, ", ")+"."),
 	query("actor", "string", "", "Only what this actor did: an id, a kind, or kind:id."),
-	query("actor_kind", "string", "", "Only what actors of this kind did: user, api, rule, ai, rpa, import, system."),
+	query("actor_kind", "string", "", "Only what actors of this kind did: "+strings.Join(domain.ActorKinds, ", ")+"."),
 	query("channel", "string", "", "Only what came in by this channel."),
 	query("from", "string", "", "Only what occurred at or after this date or time."),
 	query("to", "string", "", "Only what occurred at or before this date or time."),
@@ -66,7 +67,7 @@ var historyParams = []web.Param{
 
 func (p *params) historyFilter(ctx context.Context, a *API, w *projections.World) (*historyFilter, error) {
 	f := &historyFilter{
-		actor: p.text("actor"), kind: p.text("actor_kind"), channel: p.text("channel"), field: p.text("field"),
+		actor: p.text("actor"), kind: p.oneOf("actor_kind", append([]string{""}, domain.ActorKinds...)...), channel: p.text("channel"), field: p.text("field"),
 		types: p.list("type"), modules: p.modules(),
 		from: p.instant("from", w, false), to: p.instant("to", w, true),
 		correlation: p.id("correlation_id"), command: p.id("command_id"),

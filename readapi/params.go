@@ -17,7 +17,7 @@ import (
 )
 
 // ErrParameters refuses a query whose parameters are wrong, each by name.
-var ErrParameters = &domain.Error{Kind: domain.Malformed, Code: "parameter_invalid"}
+var ErrParameters = web.ErrParameters
 
 // Limits of a page.
 const (
@@ -62,7 +62,7 @@ func (p *params) oneOf(name string, allowed ...string) string {
 		return allowed[0]
 	}
 	if !slices.Contains(allowed, s) {
-		p.bad(name, "%q is not one of %s", s, strings.Join(allowed, ", "))
+		p.bad(name, "%q is not one of %s", s, strings.Join(slices.DeleteFunc(slices.Clone(allowed), func(v string) bool { return v == "" }), ", "))
 		return allowed[0]
 	}
 	return s
@@ -174,10 +174,7 @@ func (p *params) err() error {
 		return nil
 	}
 	slices.SortStableFunc(p.problems, func(a, b domain.FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
-	first := p.problems[0]
-	e := ErrParameters.With("%s %s", first.Pointer[1:], first.Detail)
-	e.Fields = p.problems
-	return e
+	return web.Parameters(p.problems)
 }
 
 // customerID reads the path's customer. A text that is no id names no customer.
@@ -185,7 +182,7 @@ func customerID(r *http.Request) (uuid.UUID, error) {
 	s := mux.Vars(r)["customer_id"]
 	id, err := uuid.Parse(s)
 	if err != nil || len(s) != 36 {
-		return uuid.Nil, ErrCustomerNotFound.With("%q is not the id of a customer.", s)
+		return uuid.Nil, ErrCustomerNotFound.With("%q is not the id of a customer; GET /v1/customers?external_id=SYSTEM:ID finds who another system knows", s)
 	}
 	return id, nil
 }

@@ -110,6 +110,15 @@ func TestAWrongParticularIsNamed(t *testing.T) {
 			t.Errorf("%s: %+v", query, p)
 		}
 	}
+	// What could be meant is listed, and advice that a query cannot follow is not given.
+	for query, want := range map[string]string{
+		"kind=robot":       `kind "robot" is not one of person, organisation`,
+		"phone=030+901820": "phone is not a phone number with its country code, such as +49 30 901820",
+	} {
+		if p := s.get("/v1/customers?" + query).status(400).problem(); p.Detail != want {
+			t.Errorf("%s: %s", query, p.Detail)
+		}
+	}
 }
 
 // What commands recorded is what the customer shows, typed, now and in a replay.

@@ -43,7 +43,7 @@ var statuses = map[domain.Kind]int{
 
 // Errors of the HTTP layer itself.
 var (
-	ErrNoRoute  = &domain.Error{Kind: domain.NotFound, Code: "not_found", Detail: "there is nothing at this address"}
+	ErrNoRoute  = &domain.Error{Kind: domain.NotFound, Code: "not_found", Detail: "there is nothing at this address; /docs lists what there is, GET /v1/commands every command"}
 	ErrNoMethod = &domain.Error{Kind: domain.Invalid, Code: "method_not_allowed"}
 	errInternal = &domain.Error{Code: "internal", Detail: "something failed on our side; it is logged under the trace id"}
 )
@@ -71,6 +71,17 @@ func ProblemOf(err error, trace string) Problem {
 		Type: "/docs#" + refusal.Code, Title: Title(refusal.Code), Status: status,
 		Detail: refusal.Detail, Code: refusal.Code, Errors: refusal.Fields, Holder: refusal.Holder, TraceID: trace,
 	}
+}
+
+// ErrParameters refuses a query whose parameters are wrong, each by name.
+var ErrParameters = &domain.Error{Kind: domain.Malformed, Code: "parameter_invalid"}
+
+// Parameters returns ErrParameters with what is wrong; a pointer is the name of a
+// parameter behind a slash.
+func Parameters(problems []domain.FieldError) error {
+	e := ErrParameters.With("%s %s", strings.TrimPrefix(problems[0].Pointer, "/"), problems[0].Detail)
+	e.Fields = problems
+	return e
 }
 
 // Title is a code for people: "order_exists" is "Order exists".

@@ -98,6 +98,9 @@ func TestDecode(t *testing.T) {
 		if diff := cmp.Diff(c.fields, fields); diff != "" {
 			t.Errorf("%s: fields (-want +got):\n%s", c.text, diff)
 		}
+		if strings.HasPrefix(refusal.Detail, ":") {
+			t.Errorf("%s: it is not said what is wrong: %v", c.text, err)
+		}
 		for _, word := range []string{"Go", "json:", "web_test", "int64", "unmarshal", "jsontext"} {
 			if strings.Contains(refusal.Detail, word) {
 				t.Errorf("%s: internal words: %v", c.text, err)
