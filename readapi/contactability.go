@@ -132,7 +132,7 @@ const recent = 5 * time.Minute
 // profileAt returns the customer as it is known, or, of the past, as it was then.
 func (a *API) profileAt(ctx context.Context, id uuid.UUID, stored []byte, at, now time.Time) (*profile.Document, error) {
 	if stored == nil {
-		return nil, ErrCustomerNotFound.With("No customer %v.", id)
+		return nil, ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	if at.Before(now.Add(-recent)) {
 		docs, _, err := a.then(ctx, id, moment{asOf: &at})
@@ -142,7 +142,7 @@ func (a *API) profileAt(ctx context.Context, id uuid.UUID, stored []byte, at, no
 		if then, err := docs.profile.document(); err != nil {
 			return nil, err
 		} else if then == nil {
-			return nil, ErrCustomerNotFound.With("No customer %v was known then.", id)
+			return nil, ErrCustomerNotFound.With("no customer with the id %v was known then", id)
 		}
 		return &docs.profile.doc, nil
 	}

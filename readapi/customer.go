@@ -128,7 +128,7 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.docs[0] == nil {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	score, err := rfmOf(s.docs[1], s.world)
 	if err != nil {
@@ -163,7 +163,7 @@ func (a *API) customerThen(w http.ResponseWriter, r *http.Request, id uuid.UUID,
 		return err
 	}
 	if stored == nil {
-		return ErrCustomerNotFound.With("No customer %v was known then.", id)
+		return ErrCustomerNotFound.With("no customer with the id %v was known then", id)
 	}
 	world := t.world(m)
 	at := stamp(position, world)

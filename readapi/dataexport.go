@@ -70,7 +70,7 @@ func (a *API) exportData(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if !there {
-			return ErrParameters.With("The customer %v has not come to revision %d.", id, last)
+			return ErrParameters.With("the customer %v has not come to revision %d", id, last)
 		}
 	}
 	out := newStream(w, jsonType)
@@ -168,7 +168,7 @@ func (x *dataExport) write(ctx context.Context, a *API, of uuid.UUID, last int64
 		}
 	}
 	if between == "" {
-		return ErrCustomerNotFound.With("No customer %v.", of)
+		return ErrCustomerNotFound.With("no customer has the id %v", of)
 	}
 	return x.rest(d, state)
 }

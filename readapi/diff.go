@@ -174,7 +174,7 @@ func (a *API) diff(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if position == 0 {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	answer := Diff{CustomerID: id, To: to.shown(), Stamp: stamp(position, t.world(moment{}))}
 	if !from.nothing {

@@ -228,7 +228,7 @@ func (a *API) customerDuplicates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if who.docs[0] == nil {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	answer := CustomerDuplicates{CustomerID: id, Pairs: []DuplicatePair{}, GroupLimit: groupLimit, Capped: []CappedValue{}, Stamp: m.stamp()}
 	self, err := m.suspects(ctx, []uuid.UUID{id})

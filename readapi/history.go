@@ -128,7 +128,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !seen {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	h.Stamp = stamp(last, world)
 	return writeJSON(w, h.Stamp, h)
@@ -156,7 +156,7 @@ func (a *API) exportHistory(w http.ResponseWriter, r *http.Request, id uuid.UUID
 		return true, x.event(raw, &entry)
 	})
 	if err == nil && x == nil {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	if err == nil {
 		err = x.close()
@@ -200,7 +200,7 @@ func (a *API) verifyHistory(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if last == 0 && c.found.Events == 0 && bad == nil {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	answer := HistoryVerification{id, c.done(bad), stamp(last, world)}
 	return writeJSON(w, answer.Stamp, answer)

@@ -66,7 +66,7 @@ type DwellStage struct {
 type StagesAt struct {
 	At         *time.Time      `json:"at" jsonschema:"nullable"` // null: now
 	Counts     []StageCount    `json:"counts,omitempty"`         // where no stage is asked for
-	Customers  []StageCustomer `json:"customers,omitempty"`      // of the stage asked for, by when they entered it
+	Customers  []StageCustomer `json:"customers,omitzero"`       // of the stage asked for, by when they entered it
 	NextCursor string          `json:"next_cursor,omitempty"`
 	Stamp
 }
@@ -353,6 +353,7 @@ func (a *API) stagesAt(w http.ResponseWriter, r *http.Request) error {
 		}
 		return writeJSON(w, answer.Stamp, answer)
 	}
+	answer.Customers = []StageCustomer{}
 	stays := stretch{generation: o.generation, index: lifecycle.IndexIntervals, prefix: lifecycle.StayPrefix(stage), past: func(key string) bool {
 		stay, err := lifecycle.ParseStay(key)
 		return err == nil && !entered(stay)
@@ -407,7 +408,7 @@ func (a *API) customerLifecycle(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if d.Standing.Stage == "" {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	zone, err := zoneOf(s.world)
 	if err != nil {

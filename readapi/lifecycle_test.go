@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,6 +222,10 @@ func TestWhoWasInWhichStage(t *testing.T) {
 	s.get("/v1/lifecycle/at?stage=churned&date=" + (staged + 65).String()).status(200).json(&page)
 	if c := page.Customers[0]; c.Until == nil || !c.Until.Equal(tenIn(staged+70)) || page.Counts != nil {
 		t.Errorf("%+v", page)
+	}
+	// A stage that nobody was in has a list as well.
+	if body := s.get("/v1/lifecycle/at?stage=churned&date=2020-01-01").status(200).Body.String(); !strings.Contains(body, `"customers":[]`) {
+		t.Error(body)
 	}
 	s.get("/v1/lifecycle/at?stage=dormant").status(400)
 	s.get("/v1/lifecycle/at?cursor=x&stage=active").status(400)

@@ -89,7 +89,7 @@ func (a *API) replay(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !found {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	answer.Stamp = stamp(last, world)
 	return writeJSON(w, answer.Stamp, answer)
@@ -101,7 +101,7 @@ func (a *API) streamReplay(w http.ResponseWriter, r *http.Request, id uuid.UUID,
 	enc := json.NewEncoder(out)
 	found, err := a.steps(r.Context(), id, from, func(s Step) (bool, error) { return true, enc.Encode(s) })
 	if err == nil && !found {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	return out.finish(err)
 }

@@ -53,7 +53,7 @@ func (a *API) customerRFM(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.docs[0] == nil && s.docs[1] == nil {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	d, err := rfmDocument(s.docs[1])
 	if err != nil {

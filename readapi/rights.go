@@ -40,7 +40,7 @@ func (a *API) erasure(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if s.docs[0] == nil {
-		return ErrCustomerNotFound.With("No customer %v.", id)
+		return ErrCustomerNotFound.With("no customer has the id %v", id)
 	}
 	var d profile.Document
 	if err := json.Unmarshal(s.docs[0], &d); err != nil {
