@@ -160,7 +160,7 @@ func (x *execution[S, E]) attempt(ctx context.Context) (Result, error) {
 		return x.again(before)
 	}
 	if x.r.Match != nil && !slices.Contains(x.r.Match, m.revision) {
-		return Result{}, ErrRevision.With("the revision is %d", m.revision)
+		return Result{}, ErrRevision.With("the revision is %d now: read again and decide anew", m.revision)
 	}
 	if _, allowed := x.cmd.(domain.AfterErasure); m.key == eventschema.Erased && (!allowed || domain.SaysPersonal(x.cmd)) {
 		return Result{}, customer.ErrErased.With("the customer %s was erased", x.subject.Customer)

@@ -72,7 +72,7 @@ func (c AddContactPoint) Decide(s State) ([]Event, error) {
 		return nil, err
 	}
 	if id := events[0].(ContactPointAdded).ContactPointID; s.Point(id) != nil {
-		return nil, ErrContactPointExists.With("the contact point %q is another one", id)
+		return nil, ErrContactPointExists.With("the id %q is that of another contact point; choose another, or remove that one first", id)
 	}
 	if len(s.ContactPoints) >= maxContactPoints {
 		return nil, ErrTooManyContactPoints.With("the customer has %d contact points already; remove-contact-point makes room", maxContactPoints)

@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,7 +30,14 @@ func ErrTaken(kind string) *domain.Error {
 
 // Taken refuses a name of a kind and says who holds it.
 func Taken(kind string, holder uuid.UUID) *domain.Error {
-	e := ErrTaken(kind).With("it belongs to the customer %s", holder)
+	what := strings.ReplaceAll(kind, "_", " ")
+	switch kind {
+	case "email":
+		what = "e-mail address"
+	case "phone":
+		what = "phone number"
+	}
+	e := ErrTaken(kind).With("the %s belongs to the customer %s", what, holder)
 	e.Holder = holder.String()
 	return e
 }

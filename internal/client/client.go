@@ -24,30 +24,43 @@ type Client struct {
 
 // Problem is an answer that says why not.
 type Problem struct {
-	Status int    `json:"status"`
-	Title  string `json:"title"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"`
-	Holder string `json:"holder"`
-	Errors []struct {
-		Pointer string `json:"pointer"`
-		Detail  string `json:"detail"`
-	} `json:"errors"`
-	TraceID string `json:"trace_id"`
+	Status  int     `json:"status"`
+	Title   string  `json:"title"`
+	Code    string  `json:"code"`
+	Detail  string  `json:"detail"`
+	Holder  string  `json:"holder"`
+	Errors  []Field `json:"errors"`
+	TraceID string  `json:"trace_id"`
+}
+
+// Field is what is wrong with one field of a request.
+type Field struct {
+	Pointer string `json:"pointer"` // JSON pointer
+	Detail  string `json:"detail"`
 }
 
 func (p *Problem) Error() string {
 	text := p.Code
-	if p.Detail != "" {
-		text += ": " + p.Detail
-	}
-	for _, e := range p.Errors {
-		if line := e.Pointer + ": " + e.Detail; !strings.Contains(text, line) {
-			text += "\n  " + line
-		}
+	if reason := p.Reason(); reason != p.Code {
+		text += ": " + reason
 	}
 	if p.Status >= 500 && p.TraceID != "" {
 		text += " (trace " + p.TraceID + ")"
+	}
+	return text
+}
+
+// Reason is the problem in words, every field by its name; the code if there are none.
+func (p *Problem) Reason() string {
+	text := p.Detail
+	for _, e := range p.Errors {
+		// Of a single field, and of the first of several, the detail may tell already.
+		if !strings.Contains(text, strings.TrimPrefix(e.Pointer, "/")+" "+e.Detail) && !strings.Contains(text, e.Pointer+": "+e.Detail) {
+			text += "\n  " + e.Pointer + ": " + e.Detail
+		}
+	}
+	if text == "" {
+		return p.Code
 	}
 	return text
 }

@@ -373,7 +373,7 @@ func (r *customersRun) refused(p person, field string, problem *client.Problem) 
 		}
 	}
 	return r.reject(csvfile.RowError{
-		Line: p.Line, Column: r.Format.Columns[field], Code: problem.Code, Detail: problem.Error(), Record: p.Record,
+		Line: p.Line, Column: r.Format.Columns[field], Code: problem.Code, Detail: problem.Reason(), Record: p.Record,
 	})
 }
 

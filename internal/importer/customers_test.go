@@ -72,7 +72,7 @@ func (s *shaky) execute(command, customer, key string, points []struct{ Value st
 	}
 	for _, p := range points {
 		if holder := s.emails[p.Value]; holder != "" {
-			return `{"status":409,"code":"email_taken","detail":"it belongs to the customer ` + holder + `","holder":"` + holder + `"}`
+			return `{"status":409,"code":"email_taken","detail":"the e-mail address belongs to the customer ` + holder + `","holder":"` + holder + `"}`
 		}
 		s.emails[p.Value] = customer
 	}
@@ -105,7 +105,7 @@ func TestConnectionsBreak(t *testing.T) {
 			Source: "crm", Mode: importer.Create, Patience: time.Minute,
 			Reject: func(e csvfile.RowError) error {
 				rejects = append(rejects, fmt.Sprintf("%d %s %s", e.Line, e.Column, e.Code))
-				if !strings.Contains(e.Detail, "it belongs to the customer") {
+				if !strings.HasPrefix(e.Detail, "the e-mail address belongs to the customer") {
 					t.Errorf("%+v", e)
 				}
 				return nil

@@ -214,7 +214,7 @@ func (r *run) recorded(it item, result client.Result) error {
 	if result.Problem != nil {
 		return r.reject(csvfile.RowError{
 			Line: it.row.Line, Code: result.Problem.Code, Column: r.column(result.Problem),
-			Detail: result.Problem.Error(), Record: it.row.Record,
+			Detail: result.Problem.Reason(), Record: it.row.Record,
 		})
 	}
 	r.mu.Lock()
