@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -99,6 +100,10 @@ func (w *Writer) cacheBytes() int {
 	}
 	return defaultCacheBytes
 }
+
+// since is a state of somebody of whom nothing happens before they are known: an
+// import under a manual calendar may bring who is registered on a day still to come.
+type since interface{ KnownSince() time.Time }
 
 // execution is one Execute under way.
 type execution[S domain.State[S, E], E any] struct {
@@ -258,6 +263,11 @@ func (x *execution[S, E]) meta() eventschema.Meta {
 	}
 	if m.Correlation == uuid.Nil {
 		m.Correlation = x.r.Command
+	}
+	if x.memory != nil {
+		if s, ok := any(x.memory.state).(since); ok && m.OccurredAt.Before(s.KnownSince()) {
+			m.OccurredAt = s.KnownSince()
+		}
 	}
 	if x.memory != nil && x.memory.erasing() {
 		m.Reason = "" // there is no key to keep it with, or there soon will be none

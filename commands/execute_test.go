@@ -479,3 +479,21 @@ func BenchmarkWarmExecute(b *testing.B) {
 		}
 	}
 }
+
+// An import under a manual calendar brings who is registered on a day that is still
+// to come: nothing that is decided about them today happened before.
+func TestNothingHappensBeforeTheCustomerIsKnown(t *testing.T) {
+	log := new(memlog.Log)
+	w, id := writer(log, new(clock)), uuid.New()
+	tomorrow := noon.AddDate(0, 0, 1)
+	of := w.World.Subject(id)
+	of.Latest = time.Time{}
+	execute(t, w, request("register-customer"), customer.Register{
+		Subject: of, Name: customer.Name{Given: "Ada"}, Source: customer.Source{Channel: "import"}, RegisteredAt: &tomorrow,
+	})
+	execute(t, w, request("update-profile"), rename(w, id, "Eve"))
+	events := stored(t, log, id)
+	if len(events) != 2 || !events[1].Meta.OccurredAt.Equal(tomorrow) || !events[0].Meta.OccurredAt.Equal(tomorrow) {
+		t.Errorf("%v, %v; want %v", events[0].Meta.OccurredAt, events[1].Meta.OccurredAt, tomorrow)
+	}
+}

@@ -79,6 +79,9 @@ func (s State) paidBeside(o *Order) *int {
 	return &n
 }
 
+// KnownSince returns the time of the earliest fact known of the customer.
+func (s State) KnownSince() time.Time { return s.Since }
+
 // Order returns what is known of an order, nil if nothing is.
 func (s State) Order(id string) *Order { return s.orders[id] }
 
