@@ -47,7 +47,7 @@ func (w *Writer) party(ctx context.Context, of uuid.UUID) (p duplicate.Party, er
 	stream := customer.Stream(of)
 	leave, err := w.gates.enter(ctx, stream)
 	if err != nil {
-		return p, err
+		return p, unavailable("wait for", stream, err)
 	}
 	defer leave()
 	m, _ := recall[customer.State](w, stream)

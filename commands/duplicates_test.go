@@ -4,8 +4,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/commands"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/internal/memlog"
+	"github.com/rapport-crm/rapport/internal/web"
+	"github.com/rapport-crm/rapport/internal/web/webtest"
 )
 
 // What is said of a pair is said once and for ever, in a stream of its own.
@@ -58,4 +66,21 @@ func TestRejectDuplicate(t *testing.T) {
 	if a := s.Post("/v1/customers/"+low+"/update-profile", `{"locale":"de"}`, "If-Match", revision); a.Status != http.StatusOK {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
+}
+
+// Who waits too long for their turn is told to come again.
+func TestAPairThatIsBusyIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowly{Log: new(memlog.Log)}
+		w, a, b := writer(slow, new(clock)), uuid.UUID{15: 1}, uuid.UUID{15: 2}
+		mustRegister(t, w, a)
+		mustRegister(t, w, b)
+		client := webtest.NewClient(t, web.Router((&commands.API{Writer: w}).Routes(), web.Config{Title: "Rapport"}))
+		slow.once = func() { // a command about one of the two is under way, and takes its time
+			if answer := client.Post("/v1/duplicates/reject-duplicate", `{"a":"`+a.String()+`","b":"`+b.String()+`"}`); answer.Status != http.StatusServiceUnavailable {
+				t.Errorf("%d %s", answer.Status, answer.Body)
+			}
+		}
+		_, _ = commands.Execute(t.Context(), w, request("update-profile"), domain.Command[customer.State, customer.Event](rename(w, a, "Grace")))
+	})
 }
