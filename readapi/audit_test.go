@@ -93,6 +93,10 @@ func TestEveryFilterOfAHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := s.get(path+"type=customer.order_paid&field=name", "Accept", "application/x-ndjson").status(400).problem()
+	if p.Code != "parameter_invalid" || len(p.Errors) != 2 || p.Errors[0].Pointer != "/field" || p.Errors[1].Pointer != "/type" {
+		t.Errorf("a whole history with filters: %+v", p)
+	}
 	for query, want := range map[string][]int{
 		"":                              {0, 1, 2, 3, 4},
 		"type=customer.order_paid":      {2},

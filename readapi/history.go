@@ -92,10 +92,16 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	limit := p.limit()
 	var at revisionCursor
 	p.cursor(a.cursors(), &at)
+	whole := accepts(r, ndjson)
+	for _, filter := range historyParams {
+		if whole && p.text(filter.Name) != "" {
+			p.bad(filter.Name, "does not go with the whole history, whose chain is over every event; ask for application/json, or without it")
+		}
+	}
 	if err := p.err(); err != nil {
 		return err
 	}
-	if accepts(r, ndjson) {
+	if whole {
 		return a.exportHistory(w, r, id)
 	}
 	h := History{CustomerID: id, Events: []Entry{}}
@@ -214,7 +220,7 @@ func (a *API) historyRoutes() []web.Route {
 			Summary: "Show the audit of a customer",
 			Detail: "Every event of the customer, oldest first, with who did it, why, and what every field of the customer was and became. " +
 				"With `Accept: application/x-ndjson` the whole history is streamed with its stored bytes and its hash chain, " +
-				"so that it can be verified offline (`rapport verify history --file`); the filters do not apply then.",
+				"so that it can be verified offline (`rapport verify history --file`); filters are refused then.",
 			Params: slices.Concat([]web.Param{customerParam}, historyParams, pageParams, minParams),
 			Answers: []web.Answer{
 				{Status: 200, Detail: "A page of the history, or all of it, one event a line between a header and an end.", Body: History{}},
