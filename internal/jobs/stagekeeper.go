@@ -172,10 +172,10 @@ func (k *StageKeeper) round(ctx context.Context, target uint64) (there bool, err
 			}
 			due = append(due, c)
 		}
-		n, err := k.assess(ctx, facts, due)
+		n, failures, err := k.assess(ctx, facts, due)
 		moved += n
-		if failure = cmp.Or(failure, err); ctx.Err() != nil || errors.Is(err, commands.ErrUnavailable) {
-			return false, failure // of the others nobody can be moved either
+		if failure = cmp.Or(failure, err); err != nil && failures == len(due) {
+			return false, failure // nor can anybody else be moved
 		}
 		if len(due) < duePage {
 			break
@@ -188,9 +188,10 @@ func (k *StageKeeper) round(ctx context.Context, target uint64) (there bool, err
 	return failure == nil, failure
 }
 
-// assess lets customers move who may have to, many at a time. One who cannot be
-// moved does not stop the others; the first such failure is returned.
-func (k *StageKeeper) assess(ctx context.Context, facts commands.Facts, due []uuid.UUID) (moved int, err error) {
+// assess lets customers move who may have to, many at a time. Those who cannot be
+// moved do not stop the others; it returns how many they are, and why the first is
+// one of them.
+func (k *StageKeeper) assess(ctx context.Context, facts commands.Facts, due []uuid.UUID) (moved, failures int, failure error) {
 	group := new(errgroup.Group)
 	if group.SetLimit(keptAtOnce); k.Parallel > 0 {
 		group.SetLimit(k.Parallel)
@@ -198,23 +199,24 @@ func (k *StageKeeper) assess(ctx context.Context, facts commands.Facts, due []uu
 	var mu sync.Mutex
 	for _, c := range due {
 		group.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
+			result, err := commands.Result{}, ctx.Err()
+			if err == nil {
+				result, err = k.move(ctx, facts, c)
 			}
-			result, err := k.move(ctx, facts, c)
-			if err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				failures++
 				return fmt.Errorf("customer %v: %w", c, err)
-			}
-			if result.Changed {
-				mu.Lock()
+			case result.Changed:
 				moved++
-				mu.Unlock()
 			}
 			return nil
 		})
 	}
-	err = group.Wait()
-	return moved, err
+	failure = group.Wait()
+	return moved, failures, failure
 }
 
 func (k *StageKeeper) move(ctx context.Context, facts commands.Facts, c uuid.UUID) (commands.Result, error) {

@@ -373,7 +373,7 @@ func TestWhoIsRestrictedIsLeftAlone(t *testing.T) {
 	})
 }
 
-// garbled is a log in which a stream cannot be understood.
+// garbled is a log in which a stream cannot be read.
 type garbled struct {
 	commands.Log
 	stream string
@@ -383,7 +383,7 @@ func (g garbled) Read(ctx context.Context, stream string, from uint64) iter.Seq2
 	return func(yield func(eventschema.Raw, error) bool) {
 		for raw, err := range g.Log.Read(ctx, stream, from) {
 			if stream == g.stream {
-				raw.Type = "customer.invented.v1"
+				err = errRead
 			}
 			if !yield(raw, err) {
 				return
