@@ -31,7 +31,7 @@ func TestRejectDuplicate(t *testing.T) {
 		revision = a.Header.Get("ETag")
 	}
 	const path = "/v1/duplicates/reject-duplicate"
-	pair := func(a, b string) string { return `{"a":"` + a + `","b":"` + b + `","reason":"father and son"}` }
+	pair := func(a, b string) string { return `{"a":"` + a + `","b":"` + b + `","reason":"household"}` }
 
 	a := s.Post(path, pair(high, low))
 	if got := decode(t, a); a.Status != http.StatusOK || !got.Changed || len(got.Events) != 1 || got.Events[0].Type != "duplicate.rejected" || got.Revision != 0 {

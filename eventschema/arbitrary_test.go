@@ -63,6 +63,9 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 		if rapid.Bool().Draw(t, name) {
 			v.Set(reflect.New(v.Type().Elem()))
 			fill(t, v.Elem(), name)
+			if e := v.Elem(); e.Kind() == reflect.Slice && e.IsNil() {
+				e.Set(reflect.MakeSlice(e.Type(), 0, 0)) // a list that is there and empty is not one that is absent
+			}
 		}
 	case reflect.Slice:
 		// An empty slice that is left out comes back as nil.

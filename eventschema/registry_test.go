@@ -227,7 +227,7 @@ handover.rejected.v1 broadcast=false personal=[]
 handover.completion_started.v1 broadcast=false personal=[]
 handover.completed.v1 broadcast=false personal=[]
 handover.closed.v1 broadcast=false personal=[]
-duplicate.rejected.v1 broadcast=false personal=[reason]
+duplicate.rejected.v1 broadcast=false personal=[]
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -23,7 +23,7 @@ import (
 func (s *shop) reject(a, b uuid.UUID) {
 	s.t.Helper()
 	p := duplicate.PairOf(a, b)
-	s.append(p.Stream(), p.A, duplicate.Rejected{A: p.A, B: p.B, Verdict: duplicate.NotDuplicate, Reason: "two"})
+	s.append(p.Stream(), p.A, duplicate.Rejected{A: p.A, B: p.B, Verdict: duplicate.NotDuplicate, Reason: "namesake"})
 }
 
 // contact adds a contact point.

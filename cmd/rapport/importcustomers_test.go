@@ -188,7 +188,7 @@ func TestDuplicates(t *testing.T) {
 	}
 	ids := strings.Split(string(found.body), `"customer_id":"`)
 	a, b := ids[1][:36], ids[2][:36]
-	said := s.call("POST", "/v1/duplicates/reject-duplicate", `{"a":"`+b+`","b":"`+a+`","reason":"mother and daughter"}`, "Rapport-Actor", "ann")
+	said := s.call("POST", "/v1/duplicates/reject-duplicate", `{"a":"`+b+`","b":"`+a+`","reason":"household"}`, "Rapport-Actor", "ann")
 	if said.status != 200 || said.field("changed") != "true" {
 		t.Fatalf("%d %s", said.status, said.body)
 	}

@@ -19,13 +19,17 @@ type Rejected struct {
 	A       uuid.UUID `json:"a"` // the lower id, as text
 	B       uuid.UUID `json:"b"`
 	Verdict string    `json:"verdict"` // NotDuplicate
-	Reason  string    `json:"reason,omitempty" personal:"true"`
+	Reason  string    `json:"reason,omitempty"` // one of Reasons
 }
 
 func (Rejected) duplicateEvent() {}
 
 // NotDuplicate is the verdict that two customers are two.
 const NotDuplicate = "not_duplicate"
+
+// Reasons are codes: a text about two customers would outlive the erasure of
+// one of them.
+var Reasons = []string{"verified", "household", "namesake", "shared_contact", "other"}
 
 // Pair is two customers, the lower id first.
 type Pair struct{ A, B uuid.UUID }

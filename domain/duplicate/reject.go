@@ -13,7 +13,7 @@ type Reject struct {
 
 	A      uuid.UUID `json:"a"`
 	B      uuid.UUID `json:"b"`
-	Reason string    `json:"reason,omitempty"` // kept as personal data
+	Reason string    `json:"reason,omitempty" jsonschema:"enum=verified,enum=household,enum=namesake,enum=shared_contact,enum=other"`
 
 	parties [2]Party
 }
@@ -38,7 +38,6 @@ func (Reject) Refuses() []*domain.Error {
 	return []*domain.Error{customer.ErrNotFound, customer.ErrErased, customer.ErrRestricted}
 }
 
-const maxReason = 2000
 
 // Decide implements domain.Command. Each of the two must take commands at all.
 func (c Reject) Decide(s State) ([]Event, error) {
@@ -52,7 +51,7 @@ func (c Reject) Decide(s State) ([]Event, error) {
 	case c.A:
 		p.Add("/b", "is the same customer as a")
 	}
-	p.Text("/reason", c.Reason, maxReason)
+	p.OneOf("/reason", c.Reason, Reasons...)
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
