@@ -49,7 +49,7 @@ func (c calibration) String() string {
 	case "failed":
 		return fmt.Sprintf("the scores stay as they were: %s (%s)", c.Detail, c.Code)
 	case "applied":
-		return fmt.Sprintf("%d customers scored", c.Population)
+		return count(c.Population, "customer") + " scored"
 	default:
 		return "scores: " + c.State
 	}

@@ -57,11 +57,11 @@ func (c *demoCmd) Run(ctx context.Context, s streams) (err error) {
 	defer stop()
 	return server.serve(ctx, s, func(ctx context.Context, address string) error {
 		api := &client.Client{Server: address, Actor: "import:demo"}
-		shown, err := c.load(ctx, api, s)
+		shown, last, err := c.load(ctx, api, s)
 		if err != nil {
 			return err
 		}
-		if err := c.show(ctx, api, s.out, address, shown); err != nil {
+		if err := c.show(ctx, api, s.out, address, shown, last); err != nil {
 			return err
 		}
 		if c.Once {
@@ -72,8 +72,8 @@ func (c *demoCmd) Run(ctx context.Context, s streams) (err error) {
 }
 
 // load sends the population through the ordinary commands and closes the last
-// day. It returns the customer with the most orders.
-func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (shown string, err error) {
+// day. It returns the customer with the most orders, and the last one.
+func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (shown, last string, err error) {
 	people := population.Generate(c.Seed, c.Customers, demoFrom, demoJoined, demoUntil)
 	bar := newProgress(s.err, "customers")
 	defer bar.finish()
@@ -86,6 +86,7 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 		for _, p := range people[start:min(start+perBulk, len(people))] {
 			id := demoID(c.Seed, p.ID)
 			lines = append(lines, demoLines(id, p)...)
+			last = id
 			orders += len(p.Orders)
 			if len(p.Orders) > most {
 				most, shown = len(p.Orders), id
@@ -93,11 +94,11 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 		}
 		results, err := api.Bulk(ctx, lines, time.Minute)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		for i, r := range results {
-			if r.Problem != nil && r.Problem.Code != "customer_exists" {
-				return "", fmt.Errorf("%s %s: %w", lines[i].Command, lines[i].Body, r.Problem)
+			if r.Problem != nil && r.Problem.Code != "customer_exists" && !erased(r.Problem) {
+				return "", "", fmt.Errorf("%s %s: %w", lines[i].Command, lines[i].Body, r.Problem)
 			}
 		}
 		bar.at("population", int64(min(start+perBulk, len(people))), int64(len(people)))
@@ -105,14 +106,17 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 	bar.finish()
 	day, err := closeDay(ctx, api, demoUntil, time.Minute)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := c.entrust(ctx, api, people); err != nil {
-		return "", err
+		return "", "", err
 	}
 	fmt.Fprintf(s.err, "%d customers and %d orders loaded in %.1f s; closed %v: %v\n", len(people), orders, time.Since(started).Seconds(), demoUntil, day)
-	return shown, nil
+	return shown, last, nil
 }
+
+// erased says that a customer was erased in an earlier demo over the same data.
+func erased(p *client.Problem) bool { return p.Code == "customer_erased" }
 
 // demoStaff are the employees of the demo; each looks after some of the best customers.
 var demoStaff = []struct{ id, name string }{{"lin", "Lin Tanaka"}, {"omar", "Omar Haddad"}}
@@ -142,7 +146,7 @@ func (c *demoCmd) entrust(ctx context.Context, api *client.Client, people []popu
 		return err
 	}
 	for i, r := range results {
-		if r.Problem != nil {
+		if r.Problem != nil && !erased(r.Problem) {
 			return fmt.Errorf("%s %s: %w", lines[i].Command, lines[i].Body, r.Problem)
 		}
 	}
@@ -209,8 +213,9 @@ func demoLines(id string, p population.Customer) []client.Line {
 	return lines
 }
 
-// show prints the distribution of the labels and what is worth trying.
-func (c *demoCmd) show(ctx context.Context, api *client.Client, out io.Writer, address, customer string) error {
+// show prints the distribution of the labels and what is worth trying, with one
+// customer, and what another one is for who is to be forgotten.
+func (c *demoCmd) show(ctx context.Context, api *client.Client, out io.Writer, address, customer, other string) error {
 	var d struct {
 		ByLabel []struct {
 			Label     string       `json:"label"`
@@ -236,21 +241,45 @@ Try:
 
   # an order comes in; its effect is there in milliseconds
   curl -s -X POST %[1]s/v1/customers/%[2]s/record-order -H 'Content-Type: application/json' \
-    -H 'Idempotency-Key: my-first-order' -H 'Rapport-Actor: me' \
+    -H 'Idempotency-Key: my-first-order' -H 'Rapport-Actor: user:me' \
     -d '{"order_id":"my-first-order","total":{"amount_minor":4200,"currency":"USD"},"placed_at":"%[3]vT09:00:00Z"}'
 
-  # may they be written to, and why (not)?
+  # the stage they are in, why, and what comes next; and how all go from stage to stage
+  curl -s %[1]s/v1/customers/%[2]s/lifecycle
+  curl -s '%[1]s/v1/lifecycle/funnel?from=%[4]v&to=%[5]v'
+
+  # may they be written to, and why (not)? Who may?
   curl -s '%[1]s/v1/customers/%[2]s/contactability?purpose=marketing&channel=email'
+  curl -s '%[1]s/v1/customers?consent=marketing:email&limit=3'
+
+  # whom an employee looks after, and whom nobody does
+  curl -s '%[1]s/v1/owners/lin/portfolio?limit=3'
+  curl -s '%[1]s/v1/pool?limit=3'
 
   # who came twice, and what says so
   curl -s '%[1]s/v1/duplicates?min_score=80&limit=3'
+
+  # what was true then, and what changed since
+  curl -s '%[1]s/v1/customers/%[2]s?as_of=%[4]v'
+  curl -s '%[1]s/v1/customers/%[2]s/diff?from=%[4]v&to=%[5]v'
 
   # everything that ever happened to them, by whom, and the proof that nobody changed it
   curl -s %[1]s/v1/customers/%[2]s/history
   curl -s %[1]s/v1/customers/%[2]s/history/verify
 
-The API is described at %[1]s/docs. Also: rapport replay %[2]s · rapport rebuild all · rapport verify read-models
-`, address, customer, demoUntil+1)
+  # somebody wants to be forgotten: one asks, another agrees, and nobody can read them again
+  curl -s -X POST %[1]s/v1/customers/%[6]s/request-erasure -H 'Content-Type: application/json' \
+    -H 'Rapport-Actor: user:lin' -d '{"requester":"customer","evidence":"a letter"}'
+  curl -s -X POST %[1]s/v1/customers/%[6]s/approve-erasure -H 'Content-Type: application/json' \
+    -H 'Rapport-Actor: user:omar' -d '{}'
+  curl -s %[1]s/v1/customers/%[6]s/erasure
+
+The API is described at %[1]s/docs. Also:
+
+  %[7]s replay %[2]s --server %[1]s
+  %[7]s rebuild all --server %[1]s
+  %[7]s verify read-models --server %[1]s
+`, address, customer, demoUntil+1, demoJoined, demoUntil, other, os.Args[0])
 	return nil
 }
 

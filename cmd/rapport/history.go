@@ -44,14 +44,14 @@ func (c *historyCmd) Run(ctx context.Context, s streams) error {
 	})
 	switch whole := c.JSON || c.Export != ""; {
 	case whole && len(query) > 0:
-		return usage("an export is the whole history: it goes without filters")
+		return usage("--json and --export give the whole history: they go without filters")
 	case c.Export != "":
 		return c.export(ctx, s, path)
 	case c.JSON:
 		return lines(ctx, c.client(), path, nil, s.out)
 	}
 	query.Set("limit", "500")
-	for {
+	for n := 0; ; {
 		var page struct {
 			Events     []readapi.Entry `json:"events"`
 			NextCursor string          `json:"next_cursor"`
@@ -64,7 +64,10 @@ func (c *historyCmd) Run(ctx context.Context, s streams) error {
 				return err
 			}
 		}
-		if page.NextCursor == "" {
+		if n += len(page.Events); page.NextCursor == "" {
+			if n == 0 {
+				fmt.Fprintln(s.err, "no event is as asked for")
+			}
 			return nil
 		}
 		query.Set("cursor", page.NextCursor)
@@ -89,7 +92,7 @@ func (c *historyCmd) export(ctx context.Context, s streams, path string) (err er
 		return err
 	})
 	if err == nil {
-		fmt.Fprintf(s.out, "wrote %d events to %s\n", max(0, n-2), c.Export)
+		fmt.Fprintf(s.out, "wrote %s to %s\n", count(max(0, n-2), "event"), c.Export)
 	}
 	return err
 }
@@ -207,6 +210,9 @@ func (c *diffCmd) Run(ctx context.Context, s streams) error {
 	var b bytes.Buffer
 	for _, change := range d.Changes {
 		fmt.Fprintf(&b, "%s: %s -> %s  (%s)\n", change.Field, shown(change.Was), shown(change.Became), behind(change))
+	}
+	if len(d.Changes) == 0 {
+		fmt.Fprintln(s.err, "nothing differs")
 	}
 	_, err = s.out.Write(b.Bytes())
 	return err

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"time"
@@ -85,6 +86,13 @@ func (i importing) rejects() (write func(csvfile.RowError) error, closeFile func
 	}, nil
 }
 
+// hint says how to learn which rows were rejected, and why, where it was not asked for.
+func (i importing) hint(out io.Writer, rejected int64) {
+	if rejected > 0 && i.Rejects == "" {
+		fmt.Fprintln(out, "rows were rejected: run it again with --rejects FILE, which then holds them and what is wrong with each; nothing is done twice")
+	}
+}
+
 // stopped says what to do about an import that did not come to its end.
 func stopped(err error) error {
 	if err == nil {
@@ -132,6 +140,7 @@ func (c *importOrdersCmd) Run(ctx context.Context, s streams) (err error) {
 	took := time.Since(started)
 	fmt.Fprintf(s.err, "customers: %d in the file, %d registered\n", sum.Customers, sum.CustomersCreated)
 	fmt.Fprintf(s.err, "took %.1f s, %.0f orders/s\n", took.Seconds(), float64(sum.Created+sum.Unchanged)/took.Seconds())
+	c.hint(s.err, sum.Rejected)
 	created := "created"
 	if c.DryRun {
 		created = "would be sent"
@@ -181,6 +190,7 @@ func (c *importCustomersCmd) Run(ctx context.Context, s streams) (err error) {
 	if sum.Alone {
 		fmt.Fprintf(s.err, "no server answers at %s: the file alone was checked\n", c.Server)
 	}
+	c.hint(s.err, sum.Rejected)
 	verbs := []string{"created", "updated", "unchanged", "rejected"}
 	if c.DryRun {
 		verbs = []string{"would be created", "updated", "unchanged", "rejected"}

@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "rapport: %v\n", err)
+		fmt.Fprintf(stderr, "rapport: %v (--help tells more)\n", err)
 		return exitUsage
 	}
 	switch err := command.Run(); {

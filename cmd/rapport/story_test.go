@@ -62,7 +62,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("nothing to do: %d %s", a.status, a.body)
 	}
 
-	if out := s.must("calendar", "close", "2026-01-31"); out != "closed 2026-01-31; 1 customers scored\n" {
+	if out := s.must("calendar", "close", "2026-01-31"); out != "closed 2026-01-31; 1 customer scored\n" {
 		t.Errorf("close: %s", out)
 	}
 	if out, want := s.must("rfm", "--source", "shop"), "customer,recency_days,transactions,amount,r,f,m,score,label\nC1,21,2,34.90,"; !strings.HasPrefix(out, want) {
@@ -72,7 +72,7 @@ func TestStory(t *testing.T) {
 	if a = s.call("POST", customer+"/record-order", `{"order_id":"late","total":{"amount_minor":100,"currency":"USD"},"placed_at":"2026-01-20T09:00:00Z"}`); a.status != 201 {
 		t.Fatalf("a late order: %d %s", a.status, a.body)
 	}
-	if out := s.must("calendar", "calibrate"); out != "1 customers scored as of 2026-01-31\n" {
+	if out := s.must("calendar", "calibrate"); out != "1 customer scored as of 2026-01-31\n" {
 		t.Errorf("calibrate: %s", out)
 	}
 	if out, want := s.must("rfm", "--source", "shop"), "C1,11,3,35.90,"; !strings.Contains(out, want) {

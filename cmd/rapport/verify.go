@@ -83,9 +83,9 @@ func report(s streams, v readapi.Verification) error {
 	if !v.OK {
 		return fmt.Errorf("%w: %v (%d events before it are right)", errDifference, v.FirstBad, v.Events)
 	}
-	fmt.Fprintf(s.out, "verified %d events in %d streams\n", v.Events, v.Streams)
+	fmt.Fprintf(s.out, "verified %s in %s\n", count(v.Events, "event"), count(v.Streams, "stream"))
 	if v.Unanchored > 0 {
-		fmt.Fprintf(s.out, "%d streams begin before the file: their first event there is taken on trust\n", v.Unanchored)
+		fmt.Fprintf(s.out, "of %s the file has a later part only: the first event of it is taken on trust\n", count(v.Unanchored, "stream"))
 	}
 	return nil
 }
@@ -141,4 +141,12 @@ func orNothing(s string) string {
 		return "nothing"
 	}
 	return s
+}
+
+// count is a number of things, for a reader.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
