@@ -8,9 +8,13 @@ import (
 
 // docsPage makes the page at /docs. It needs nothing from anywhere else.
 func docsPage(routes []Route, c Config) []byte {
+	type shown struct {
+		Route
+		Fields []bodyField // of the body
+	}
 	type group struct {
 		Tag    string
-		Routes []Route
+		Routes []shown
 	}
 	var groups []group
 	for _, r := range routes {
@@ -19,7 +23,7 @@ func docsPage(routes []Route, c Config) []byte {
 			i = len(groups)
 			groups = append(groups, group{Tag: r.Tag})
 		}
-		groups[i].Routes = append(groups[i].Routes, r)
+		groups[i].Routes = append(groups[i].Routes, shown{r, bodyFields(r.Body)})
 	}
 	type code struct{ Code, Title string }
 	var codes []code
@@ -51,6 +55,7 @@ table{border-collapse:collapse}td{padding:.1rem 1rem .1rem 0;vertical-align:top}
 {{range .Routes}}<details id="{{.ID}}"><summary><code><span class="m">{{.Method}}</span>{{.Template}}</code> <span class="s">{{.Summary}}</span></summary>
 {{with .Detail}}<p>{{.}}</p>{{end}}
 {{with .Params}}<table>{{range .}}<tr><td><code>{{.Name}}</code></td><td>{{.In}}{{if .Required}}, required{{end}}</td><td>{{.Detail}}</td></tr>{{end}}</table>{{end}}
+{{with .Fields}}<table>{{range .}}<tr><td><code>{{.Name}}</code></td><td>body{{if .Required}}, required{{end}}</td><td>{{.Type}}</td></tr>{{end}}</table>{{end}}
 {{with .Refuses}}<p>Refuses with {{range $i, $c := .}}{{if $i}}, {{end}}<a href="#{{$c}}"><code>{{$c}}</code></a>{{end}}.</p>{{end}}
 </details>{{end}}{{end}}
 <h2>Problem codes</h2><table>

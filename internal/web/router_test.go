@@ -201,3 +201,20 @@ func TestAnswersAreHeldAgainstTheDocument(t *testing.T) {
 		t.Error("an address that is not in the document passes")
 	}
 }
+
+// The page for people names the fields of a body, those of objects within it and
+// in its lists as well.
+func TestThePageNamesTheFieldsOfABody(t *testing.T) {
+	answer := httptest.NewRecorder()
+	web.Router(routes(nil), web.Config{Title: "Things"}).ServeHTTP(answer, httptest.NewRequest("GET", "/docs", nil))
+	for _, want := range []string{
+		"<code>text</code></td><td>body, required</td><td>string<",
+		"<code>inner.a</code></td><td>body, required</td><td>integer<",
+		"<code>many[].a</code></td><td>body, required</td><td>integer<",
+		"<code>on</code></td><td>body</td><td>date<",
+	} {
+		if !strings.Contains(answer.Body.String(), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+}
