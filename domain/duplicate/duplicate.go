@@ -18,7 +18,7 @@ type Event interface{ duplicateEvent() }
 type Rejected struct {
 	A       uuid.UUID `json:"a"` // the lower id, as text
 	B       uuid.UUID `json:"b"`
-	Verdict string    `json:"verdict"` // NotDuplicate
+	Verdict string    `json:"verdict"`          // NotDuplicate
 	Reason  string    `json:"reason,omitempty"` // one of Reasons
 }
 

@@ -38,7 +38,6 @@ func (Reject) Refuses() []*domain.Error {
 	return []*domain.Error{customer.ErrNotFound, customer.ErrErased, customer.ErrRestricted}
 }
 
-
 // Decide implements domain.Command. Each of the two must take commands at all.
 func (c Reject) Decide(s State) ([]Event, error) {
 	var p domain.Problems
