@@ -155,7 +155,7 @@ type keyCache struct {
 }
 
 // keysCached bounds a keyCache; a data key takes about a kilobyte.
-const keysCached = 512
+const keysCached = 128
 
 func (c *keyCache) get(customer uuid.UUID) *eventschema.DataKey { return c.keys[customer] }
 

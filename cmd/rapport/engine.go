@@ -180,7 +180,7 @@ func (e *engine) wire() {
 	source := keySource{e.store}
 	e.manager = &projections.Manager{
 		Store: e.redis, Source: e.store, Streams: e.store, LogID: e.deployment.LogID, Partitions: e.deployment.Partitions,
-		Views: views, Rules: projections.Rules{Schema: eventschema.Events, Keys: e.writer.Keys, KeySource: source, CacheBytes: 2 << 20},
+		Views: views, Rules: projections.Rules{Schema: eventschema.Events, Keys: e.writer.Keys, KeySource: source, CacheBytes: 512 << 10, DirtyBytes: 1 << 20},
 		Metrics: metrics.projections, Logger: e.log,
 	}
 	metrics.registry.MustRegister(e.manager)

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +54,6 @@ func (c *serveCmd) serve(ctx context.Context, s streams, started func(ctx contex
 	if err := loopbackOnly(c.Listen); err != nil {
 		return err
 	}
-	tuneMemory()
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", c.Listen, err)
@@ -106,15 +103,6 @@ func (c *serveCmd) serve(ctx context.Context, s streams, started func(ctx contex
 		return nil
 	}
 	return err
-}
-
-// tuneMemory spends memory on fewer collections, up to a bound, unless the
-// environment says how. The live data of a server is small (caches are bounded),
-// and what requests leave behind is much.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(120)
-	}
 }
 
 // loopbackOnly refuses addresses that other machines reach: callers say who they
