@@ -24,8 +24,8 @@ var ErrTooLarge = errors.New("redisdb: the commit is too large")
 
 // Commit implements projections.Store.
 func (s *Store) Commit(ctx context.Context, partition int, changes []projections.Change) error {
-	if len(changes) == 0 {
-		return nil
+	if len(changes) == 0 || ctx.Err() != nil {
+		return ctx.Err()
 	}
 	p := commitProgram(partition, changes)
 	if p.bytes > MaxCommitBytes || len(p.args) > MaxCommitValues {
