@@ -65,17 +65,9 @@ func (a *API) businessNow(ctx context.Context, w *projections.World) (time.Time,
 }
 
 func (a *API) contactability(w http.ResponseWriter, r *http.Request) error {
-	id, err := customerID(r)
-	if err != nil {
-		return err
-	}
-	p := paramsOf(r)
-	purpose, channel, at := p.text("purpose"), p.text("channel"), p.time("at")
-	least := p.minPosition()
-	if err := p.err(); err != nil {
-		return err
-	}
-	s, err := a.snapshot(r.Context(), id, least, profile.Name)
+	var purpose, channel string
+	var at *time.Time
+	id, s, err := a.about(r, func(p *params) { purpose, channel, at = p.text("purpose"), p.text("channel"), p.time("at") }, profile.Name)
 	if err != nil {
 		return err
 	}

@@ -388,16 +388,7 @@ func (a *API) stagesAt(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) customerLifecycle(w http.ResponseWriter, r *http.Request) error {
-	id, err := customerID(r)
-	if err != nil {
-		return err
-	}
-	p := paramsOf(r)
-	least := p.minPosition()
-	if err := p.err(); err != nil {
-		return err
-	}
-	s, err := a.snapshot(r.Context(), id, least, lifecycle.Name)
+	id, s, err := a.about(r, nil, lifecycle.Name)
 	if err != nil {
 		return err
 	}

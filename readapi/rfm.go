@@ -38,17 +38,8 @@ type ScoreOrder struct {
 }
 
 func (a *API) customerRFM(w http.ResponseWriter, r *http.Request) error {
-	id, err := customerID(r)
-	if err != nil {
-		return err
-	}
-	p := paramsOf(r)
-	least := p.minPosition()
-	events := p.oneOf("events", "false", "true") == "true"
-	if err := p.err(); err != nil {
-		return err
-	}
-	s, err := a.snapshot(r.Context(), id, least, profile.Name, rfm.Name)
+	var events bool
+	id, s, err := a.about(r, func(p *params) { events = p.oneOf("events", "false", "true") == "true" }, profile.Name, rfm.Name)
 	if err != nil {
 		return err
 	}

@@ -26,16 +26,7 @@ type Erasure struct {
 
 // erasure answers also when all else about the customer is erased.
 func (a *API) erasure(w http.ResponseWriter, r *http.Request) error {
-	id, err := customerID(r)
-	if err != nil {
-		return err
-	}
-	p := paramsOf(r)
-	least := p.minPosition()
-	if err := p.err(); err != nil {
-		return err
-	}
-	s, err := a.snapshot(r.Context(), id, least, profile.Name)
+	id, s, err := a.about(r, nil, profile.Name)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package readapi
 import (
 	"context"
 	"math"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -59,6 +60,25 @@ type snapshot struct {
 	docs     [][]byte // one for each view asked for, nil where there is none
 	world    *projections.World
 	position uint64 // the lowest of the views'
+}
+
+// about reads what some views hold of the customer whom a request names, no
+// earlier than it asks for. read takes the parameters that the route has beside
+// min_position; nil: it has none.
+func (a *API) about(r *http.Request, read func(*params), views ...string) (id uuid.UUID, s snapshot, err error) {
+	if id, err = customerID(r); err != nil {
+		return id, s, err
+	}
+	p := paramsOf(r)
+	least := p.minPosition()
+	if read != nil {
+		read(p)
+	}
+	if err = p.err(); err != nil {
+		return id, s, err
+	}
+	s, err = a.snapshot(r.Context(), id, least, views...)
+	return id, s, err
 }
 
 // snapshot reads a customer's documents of some views, waiting for the lane of
