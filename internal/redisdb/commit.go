@@ -24,8 +24,8 @@ var ErrTooLarge = errors.New("redisdb: the commit is too large")
 
 // Commit implements projections.Store.
 func (s *Store) Commit(ctx context.Context, partition int, changes []projections.Change) error {
-	if len(changes) == 0 || ctx.Err() != nil {
-		return ctx.Err()
+	if len(changes) == 0 {
+		return nil
 	}
 	p := commitProgram(partition, changes)
 	if p.bytes > MaxCommitBytes || len(p.args) > MaxCommitValues {
@@ -33,7 +33,7 @@ func (s *Store) Commit(ctx context.Context, partition int, changes []projections
 			ErrTooLarge, partition, p.bytes, len(p.args), MaxCommitBytes, MaxCommitValues)
 	}
 	r := newRequest(partition, &p)
-	if err := s.queue.put(r); err != nil {
+	if err := s.queue.put(ctx, r); err != nil {
 		return err
 	}
 	return r.wait(ctx)
@@ -143,7 +143,7 @@ func (s *Store) Advance(ctx context.Context, gs []projections.Generation, partit
 		p := commitProgram(partition, changes)
 		requests = append(requests, newRequest(partition, &p))
 	}
-	if err := s.queue.put(requests...); err != nil {
+	if err := s.queue.put(ctx, requests...); err != nil {
 		return nil, err
 	}
 	var fenced []int

@@ -184,7 +184,7 @@ func TestGiveUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := commitProgram(0, []projections.Change{{Generation: spend, To: at(1)}})
 	r := newRequest(0, &p)
-	if err := s.queue.put(r); err != nil {
+	if err := s.queue.put(ctx, r); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -192,7 +192,7 @@ func TestGiveUp(t *testing.T) {
 		t.Fatalf("wait: %v", err)
 	}
 	other := newRequest(1, &p)
-	if err := s.queue.put(other); err != nil {
+	if err := s.queue.put(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.queue.take(); len(got) != 1 || got[0] != other {

@@ -59,7 +59,11 @@ type queue struct {
 
 func (q *queue) init() { q.ready.L = &q.mu }
 
-func (q *queue) put(rs ...*request) error {
+// put queues requests for a sender, unless their caller has gone already.
+func (q *queue) put(ctx context.Context, rs ...*request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
