@@ -43,6 +43,15 @@ func (d Date) End(zone *time.Location) time.Time {
 	return (d + 1).Start(zone).Add(-time.Nanosecond)
 }
 
+// AddMonths returns the same day n months later, or earlier if n is negative:
+// the last day of that month if the month is too short to have the day.
+func (d Date) AddMonths(n int) Date {
+	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
+	first := NewDate(y, m+time.Month(n), 1)
+	next := NewDate(y, m+time.Month(n)+1, 1)
+	return min(first+Date(day-1), next-1)
+}
+
 func (d Date) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(dateLayout) }
 
 // MarshalText implements encoding.TextMarshaler.
