@@ -62,6 +62,7 @@ var Catalogue = []Definition{
 	define[policy.State, policy.Event, policy.PublishLifecycle](Policies(policy.KindLifecycle), "publish-policy", "Publish the next version of the policy that moves customers from stage to stage").creates(),
 	define[policy.State, policy.Event, policy.PublishContact](Policies(policy.KindContact), "publish-policy", "Publish the next version of the policy that says who may be contacted, how and when").creates(),
 	define[policy.State, policy.Event, policy.PublishOwnership](Policies(policy.KindOwnership), "publish-policy", "Publish the next version of the policy that says how customers change hands").creates(),
+	define[policy.State, policy.Event, policy.PublishTier](Policies(policy.KindTier), "publish-policy", "Publish the next version of the ladder of levels that members of the loyalty programme climb").creates(),
 	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
 	aboutPair(define[duplicate.State, duplicate.Event, duplicate.Reject](Duplicates, "reject-duplicate", "Say that two customers are not one and the same, for ever")),
 	define[attribute.Schema, attribute.Event, attribute.Define](Schema, "define-attribute", "Say what customers have beside what every customer has").creates(),

@@ -123,7 +123,8 @@ func (w *Writer) checkDeployment(is deployment.Created, want Deployment) error {
 	return nil
 }
 
-// ensurePolicies publishes the first policy of each kind of which there is none.
+// ensurePolicies publishes the first policy of each kind that every deployment has,
+// where there is none. Of the other kinds there is none until somebody wants one.
 func (w *Writer) ensurePolicies(ctx context.Context, want Deployment) (position uint64, err error) {
 	scores := want.Policy
 	if scores == nil {

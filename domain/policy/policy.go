@@ -8,6 +8,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/lifecycle"
 	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/tier"
 )
 
 // Event is one of the facts of a policy stream.
@@ -21,10 +22,11 @@ const (
 	KindLifecycle = "lifecycle" // when customers move from stage to stage
 	KindContact   = "contact"   // who may be contacted, how and when
 	KindOwnership = "ownership" // how customers change hands
+	KindTier      = "tier"      // which levels the members of the loyalty programme reach
 )
 
 // Kinds is every kind of policy there is.
-var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership}
+var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership, KindTier}
 
 // Published says which policy of a kind holds from a date on. The member named
 // like the kind holds its body.
@@ -36,6 +38,7 @@ type Published struct {
 	Lifecycle     *lifecycle.Policy `json:"lifecycle,omitempty"`
 	Contact       *contact.Policy   `json:"contact,omitempty"`
 	Ownership     *portfolio.Policy `json:"ownership,omitempty"`
+	Tier          *tier.Policy      `json:"tier,omitempty"`
 }
 
 // Ref names the version.
@@ -52,6 +55,8 @@ func (p Published) Body() any {
 		return p.Contact
 	case KindOwnership:
 		return p.Ownership
+	case KindTier:
+		return p.Tier
 	}
 	return nil
 }

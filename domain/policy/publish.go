@@ -12,11 +12,12 @@ type Publication struct {
 	domain.Subject `json:"-"`
 
 	// EffectiveFrom is the business date from which it holds; today if absent,
-	// or the beginning of time while no day was ever closed.
+	// or the beginning of time while no day was ever closed. The first version of
+	// a kind may begin on a day that is closed.
 	EffectiveFrom *domain.Date `json:"effective_from,omitempty"`
 
 	// Closed is the last day closed, nil before the first: what was decided on a
-	// closed day is not changed afterwards.
+	// closed day by one version is not changed by another.
 	Closed *domain.Date `json:"-"`
 }
 
@@ -56,8 +57,8 @@ func (c Publication) publish(s State, next Published) ([]Event, error) {
 			return nil, ErrOverlaps.With("version %d holds from %s on; a later version cannot begin before it", last.Version, last.EffectiveFrom)
 		}
 	}
-	if c.Closed != nil && next.EffectiveFrom <= *c.Closed {
-		return nil, ErrBackDated.With("%s is closed; a policy can begin on %s at the earliest", *c.Closed, *c.Closed+1)
+	if next.Version > 1 && c.Closed != nil && next.EffectiveFrom <= *c.Closed {
+		return nil, ErrBackDated.With("%s is closed; a later version can begin on %s at the earliest", *c.Closed, *c.Closed+1)
 	}
 	return []Event{next}, nil
 }
