@@ -70,6 +70,12 @@ var Events = NewRegistry(
 	event[customer.RestrictionLifted]("customer.restriction_lifted"),
 	event[customer.PersonalDataExported]("customer.personal_data_exported"),
 
+	event[customer.CouponIssued]("customer.coupon_issued"),
+	event[customer.CouponRedeemed]("customer.coupon_redeemed"),
+	event[customer.CouponRestored]("customer.coupon_restored"),
+	event[customer.CouponVoided]("customer.coupon_voided"),
+	event[customer.CouponExpired]("customer.coupon_expired"),
+
 	broadcast[calendar.DayClosed]("calendar.day_closed"),
 	broadcast[policy.Published]("policy.published"),
 	broadcast[policy.CalibrationRequested]("policy.calibration_requested"),

@@ -25,13 +25,13 @@ type FieldChange struct {
 var unsaid = map[string]bool{
 	"event": true, "event_id": true, "lifted_by": true,
 	"request": true, "approval": true, "refusal": true, "completion": true,
-	"lookup": true,
+	"lookup": true, "claim": true,
 }
 
 // identities are the members by which the objects of a list are told apart, the
 // first that do it for all of them. What fits no line is told apart by its place.
 var identities = [][]string{
-	{"suppression_id"}, {"hold_id"}, {"system", "id"}, {"id"}, {"key"}, {"event_id"},
+	{"suppression_id"}, {"hold_id"}, {"coupon_id"}, {"order_id"}, {"system", "id"}, {"id"}, {"key"}, {"event_id"},
 	{"purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"},
 }
 

@@ -11,9 +11,10 @@ const (
 	moduleOwnership = "ownership"
 	moduleOrders    = "orders"
 	moduleRights    = "rights"
+	moduleCoupons   = "coupons"
 )
 
-var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights}
+var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons}
 
 // eventModules says what the events of a customer are about, by how their names
 // begin; the first line that fits decides.
@@ -44,6 +45,7 @@ var eventModules = []struct{ prefix, module string }{
 	{"customer.successor_", moduleOwnership},
 	{"customer.order_", moduleOrders},
 	{"customer.refund_", moduleOrders},
+	{"customer.coupon_", moduleCoupons},
 	{"customer.erasure_", moduleRights},
 	{"customer.personal_data_", moduleRights},
 	{"customer.legal_hold_", moduleRights},
@@ -73,6 +75,7 @@ var fieldModules = map[string]string{
 	"ownership":   moduleOwnership,
 	"orders":      moduleOrders,
 	"rights":      moduleRights,
+	"coupons":     moduleCoupons,
 }
 
 // moduleOfField returns what a field is about, by its path.

@@ -52,5 +52,5 @@ func (c CancelOrder) Decide(s State) ([]Event, error) {
 	if o.stands() {
 		e.PaidOrdersLeft = s.paidBeside(o)
 	}
-	return []Event{e}, nil
+	return append([]Event{e}, s.restoreCoupons(c.Subject, c.OrderID, at)...), nil
 }

@@ -39,8 +39,11 @@ var ContactTypes = []string{
 }
 
 // Identifies says whether a name of a kind is one person's, as far as one can
-// tell: an objection to contact stays with it. Neighbours share an address.
-func Identifies(kind string) bool { return kind != TypePost && kind != TypeOther }
+// tell: an objection to contact stays with it. Neighbours share an address, and the
+// code of a coupon goes from hand to hand.
+func Identifies(kind string) bool {
+	return kind != TypePost && kind != TypeOther && kind != reservation.KindCouponCode
+}
 
 // channelsOf returns the channels that a type of contact point serves.
 func channelsOf(kind string) []string {

@@ -167,6 +167,11 @@ func (s *State) foldNames(e Event) {
 		name = reservation.Claim{Kind: e.Type, Lookup: e.Lookup, ID: e.Claim}
 	case ExternalIDLinked:
 		name = reservation.Claim{Kind: reservation.KindExternalID, Lookup: e.Lookup, ID: e.Claim}
+	case CouponIssued:
+		if e.Lookup == "" {
+			return
+		}
+		name = reservation.Claim{Kind: reservation.KindCouponCode, Lookup: e.Lookup, ID: e.Claim}
 	case interface {
 		Frees() (reservation.Claim, bool)
 	}:

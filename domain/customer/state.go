@@ -21,12 +21,16 @@ type State struct {
 	Standing              // their stage
 	Ownership   Ownership // who looks after them
 	Rights                // what the law or they themselves locked
+	Coupons     Coupons   // those that are shown
 
 	names     []reservation.Claim // held and confirmed; an erasure leaves them
 	freed     []string            // claims that were confirmed and ended
 	abandoned []ClaimAbandoned
 	orders    map[string]*Order
 	refunds   map[string]RefundRecorded
+
+	coupons     map[string]*issuedCoupon
+	couponsWith map[string][]orderCoupon // by order: those that count with it
 }
 
 // Record is an event with what explains it. The write side folds events alone;
@@ -104,6 +108,8 @@ func (s State) Evolve(e Event) State {
 	s.Standing.Fold(r)
 	s.Ownership.Fold(r)
 	s.Rights.Fold(r)
+	s.Coupons.Fold(r)
+	s.foldCoupons(e)
 	s.foldNames(e)
 	switch e := e.(type) {
 	case Registered:

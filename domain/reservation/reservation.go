@@ -41,6 +41,7 @@ const (
 	KindExternalID = "external_id"
 	KindEmail      = "email"
 	KindPhone      = "phone"
+	KindCouponCode = "coupon_code" // of one coupon of one customer
 )
 
 // Stream names the stream of a reserved name.

@@ -52,6 +52,7 @@ type Document struct {
 	Standing    customer.Standing    `json:"lifecycle,omitzero"`
 	Ownership   customer.Ownership   `json:"ownership,omitzero"`
 	Rights      customer.Rights      `json:"rights,omitzero"`
+	Coupons     customer.Coupons     `json:"coupons,omitzero"`
 	Orders      Orders               `json:"orders,omitzero"`
 }
 
@@ -93,6 +94,7 @@ func fold(d *Document, event projections.Event) bool {
 	d.Standing.Fold(r)
 	d.Ownership.Fold(r)
 	d.Rights.Fold(r)
+	d.Coupons.Fold(r)
 	d.Orders.fold(r)
 	d.Revision = event.Revision
 	return true
