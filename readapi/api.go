@@ -27,6 +27,9 @@ type API struct {
 	Keys        projections.Keys
 	KeySource   projections.KeySource
 	Projections Projections
+	// Jobs says how far the jobs of this process are that book what falls due; nil:
+	// it runs none.
+	Jobs func() []Job
 	// Lookup is the keyed hash under which a value can be found that is not
 	// stored in the clear; (*eventschema.Keyring).Lookup.
 	Lookup func(kind, value string) string
@@ -59,6 +62,7 @@ func (a *API) Routes() []web.Route {
 		a.duplicateRoutes(),
 		a.ownerRoutes(),
 		a.projectionRoutes(),
+		[]web.Route{a.jobRoute()},
 		a.logRoutes(),
 		a.HealthRoutes(),
 	)

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/internal/client"
+	"github.com/rapport-crm/rapport/readapi"
 )
 
 type calendarCmd struct {
@@ -23,13 +25,26 @@ type calendarCmd struct {
 type calendarCloseCmd struct {
 	remote
 	Date domain.Date   `arg:"" help:"The day, such as 1998-06-30."`
-	Wait time.Duration `help:"How long to wait for the scores." default:"10m"`
+	Wait time.Duration `help:"How long to wait." default:"10m"`
+
+	Settled bool `help:"Wait as well until all that fell due by the day, such as moves to other stages, is booked and shows."`
 }
 
 func (c *calendarCloseCmd) Run(ctx context.Context, s streams) error {
-	day, err := closeDay(ctx, c.client(), c.Date, c.Wait)
+	ctx, cancel := context.WithTimeout(ctx, c.Wait)
+	defer cancel()
+	position, err := postClose(ctx, c.client(), c.Date)
 	if err != nil {
 		return err
+	}
+	day, err := scored(ctx, c.client(), position)
+	if err != nil {
+		return err
+	}
+	if c.Settled {
+		if err := settled(ctx, c.client(), position); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(s.out, "closed %v; %v\n", c.Date, day)
 	return err
@@ -59,13 +74,48 @@ func (c calibration) String() string {
 func closeDay(ctx context.Context, c *client.Client, day domain.Date, wait time.Duration) (calibration, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	position, err := postClose(ctx, c, day)
+	if err != nil {
+		return calibration{}, err
+	}
+	return scored(ctx, c, position)
+}
+
+// postClose closes a day and returns the position at which it is closed.
+func postClose(ctx context.Context, c *client.Client, day domain.Date) (position uint64, err error) {
 	var closed struct {
 		Position uint64 `json:"position"`
 	}
-	if err := c.Post(ctx, "/v1/calendar/close-day", map[string]any{"date": day}, &closed); err != nil {
-		return calibration{}, err
+	err = c.Post(ctx, "/v1/calendar/close-day", map[string]any{"date": day}, &closed)
+	return closed.Position, err
+}
+
+// settled waits until what fell due by the days closed up to a position is booked
+// and shows in the read models. The server must be one that runs the jobs.
+func settled(ctx context.Context, c *client.Client, position uint64) error {
+	for poll := 5 * time.Millisecond; ; poll = min(2*poll, 500*time.Millisecond) {
+		var answer readapi.Jobs
+		if err := c.Get(ctx, "/v1/jobs", nil, &answer); err != nil {
+			return fmt.Errorf("the day is closed, but whether all is booked cannot be told: %w", err)
+		}
+		var through uint64
+		var behind []string
+		for _, j := range answer.Jobs {
+			through = max(through, j.Through)
+			if j.Position < position {
+				behind = append(behind, j.Name)
+			}
+		}
+		if len(behind) == 0 {
+			_, err := scored(ctx, c, through)
+			return err
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return fmt.Errorf("the day is closed, but not all is booked yet by %s (%w); /v1/jobs tells more", strings.Join(behind, ", "), ctx.Err())
+		}
 	}
-	return scored(ctx, c, closed.Position)
 }
 
 // scored waits until all scores follow what the log asks for up to a position.

@@ -56,7 +56,7 @@ type engine struct {
 	calibrator *jobs.Calibrator
 	closer     *jobs.DayCloser
 	handovers  *jobs.Handovers
-	keeper     *jobs.StageKeeper
+	keepers    []*jobs.Keeper
 	eraser     *jobs.Eraser
 	handler    http.Handler
 	deployment deployment.Created
@@ -194,7 +194,10 @@ func (e *engine) wire() {
 		Secret:  sha256.Sum256([]byte("rapport cursors " + e.deployment.LogID + master + lookup)),
 		Metrics: promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}),
 	}
-	e.keeper = e.newStageKeeper(queries.Documents)
+	e.keepers = e.newKeepers(queries.Documents)
+	if e.has("jobs") {
+		queries.Jobs = e.keepersAre
+	}
 	e.eraser = e.newEraser(views, e.redis.Readers()) // its own: what it looks up before there is anything must not be remembered for queries
 	if e.has("projections") {
 		queries.Projections = e.manager
@@ -233,7 +236,9 @@ func (e *engine) start(g *errgroup.Group, ctx context.Context) {
 			jobs.Go(func() error { return e.calibrator.Run(ctx) })
 			jobs.Go(func() error { return e.closer.Run(ctx) })
 			jobs.Go(func() error { return e.handovers.Run(ctx) })
-			jobs.Go(func() error { return e.keeper.Run(ctx) })
+			for _, k := range e.keepers {
+				jobs.Go(func() error { return k.Run(ctx) })
+			}
 			jobs.Go(func() error { return e.eraser.Run(ctx) })
 			return jobs.Wait()
 		})

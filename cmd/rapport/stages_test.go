@@ -39,7 +39,10 @@ func TestStages(t *testing.T) {
 		})
 	}
 	stage("active", "stage", "at_risk", "on", "2026-04-10")
-	s.must("calendar", "close", "2026-04-09")
+	s.must("calendar", "close", "2026-04-09", "--settled")
+	if a := s.call("GET", "/v1/customers/"+id, ""); a.field("lifecycle", "stage") != "at_risk" { // at once
+		t.Errorf("%s", a.body)
+	}
 	stage("at_risk", "stage", "churned", "on", "2026-07-09")
 	s.must("calendar", "close", "2026-07-20")
 	s.kill()

@@ -78,14 +78,14 @@ func (d *population) process() (*commands.Writer, func()) {
 }
 
 // keep runs keepers, each in a process of its own, until the returned function is called.
-func (d *population) keep(processes int, change ...func(*jobs.StageKeeper)) (stop func()) {
+func (d *population) keep(processes int, change ...func(*jobs.Keeper)) (stop func()) {
 	ctx, cancel := context.WithCancel(d.Context())
 	var group sync.WaitGroup
 	var worlds []func()
 	for range processes {
 		w, stop := d.process()
 		worlds = append(worlds, stop)
-		k := &jobs.StageKeeper{ReadModels: d.store, Members: d.members, Log: d.log, Writer: w, Logger: slog.New(slog.DiscardHandler)}
+		k := &jobs.Keeper{Duty: jobs.Stages(), ReadModels: d.store, Members: d.members, Log: d.log, Writer: w, Logger: slog.New(slog.DiscardHandler)}
 		for _, f := range change {
 			f(k)
 		}
@@ -333,7 +333,7 @@ func TestWhoIsRestrictedIsLeftAlone(t *testing.T) {
 		d := newPopulation(t)
 		defer d.stop()
 		var looks atomic.Int32
-		defer d.keep(1, func(k *jobs.StageKeeper) {
+		defer d.keep(1, func(k *jobs.Keeper) {
 			k.Members = func(ctx context.Context, g projections.Generation, partitions int, index, after string, limit int) ([]string, uint64, error) {
 				if looks.Add(1) <= 2 {
 					return nil, 0, errors.New("not now")
@@ -407,7 +407,7 @@ func TestWhoCannotBeReadStopsNobody(t *testing.T) {
 		}
 		due = append(due, fmt.Sprintf("%s\x00%s", d.begun+90, buyer(2)))
 		slices.Sort(due)
-		defer d.keep(1, func(k *jobs.StageKeeper) {
+		defer d.keep(1, func(k *jobs.Keeper) {
 			k.Writer.Log = garbled{d.log, customer.Stream(buyer(1))}
 			k.Members = among(due)
 		})()
@@ -464,7 +464,8 @@ func benchmarkKeeper(b *testing.B, open func() commands.Log) {
 		if err := w.World.WaitFor(ctx, closed); err != nil {
 			b.Fatal(err)
 		}
-		k := &jobs.StageKeeper{
+		k := &jobs.Keeper{
+			Duty:       jobs.Stages(),
 			ReadModels: catalogueOf(lifecycle.Name), Log: log, Writer: w, Logger: slog.New(slog.DiscardHandler),
 			Members: among(due),
 		}
