@@ -52,6 +52,12 @@ func (d Date) AddMonths(n int) Date {
 	return min(first+Date(day-1), next-1)
 }
 
+// Year returns the year of d.
+func (d Date) Year() int { return time.Unix(int64(d)*86400, 0).UTC().Year() }
+
+// Month returns the month of d.
+func (d Date) Month() time.Month { return time.Unix(int64(d)*86400, 0).UTC().Month() }
+
 func (d Date) String() string { return time.Unix(int64(d)*86400, 0).UTC().Format(dateLayout) }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -1,14 +1,17 @@
 package customer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // CancelOrder records that an order will not be delivered.
 type CancelOrder struct {
 	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
 
 	OrderID     string     `json:"order_id"`
 	Reason      string     `json:"reason,omitempty"`
@@ -22,6 +25,9 @@ func (c CancelOrder) Stream() string { return Stream(c.Customer) }
 func (CancelOrder) Refuses() []*domain.Error {
 	return []*domain.Error{ErrNotFound, ErrOrderNotFound, ErrOrderRefunded}
 }
+
+// Uses names the policies that say what becomes of the points.
+func (c CancelOrder) Uses() []domain.PolicyRef { return pointPolicies(c.Subject, c.Known, c.Today()) }
 
 // Decide implements domain.Command.
 func (c CancelOrder) Decide(s State) ([]Event, error) {
@@ -52,5 +58,11 @@ func (c CancelOrder) Decide(s State) ([]Event, error) {
 	if o.stands() {
 		e.PaidOrdersLeft = s.paidBeside(o)
 	}
-	return append([]Event{e}, s.restoreCoupons(c.Subject, c.OrderID, at)...), nil
+	e.Qualifying = o.Qualifying
+	points := newBooker(c.Subject, c.Known, s, at)
+	points.Account.Fold(Record{Event: e})
+	cancelled := *o
+	cancelled.Cancelled = true
+	points.refunded(&cancelled, ReversalCause{Type: ReversalCancelled, OrderID: o.OrderID})
+	return slices.Concat(points.due, []Event{e}, s.restoreCoupons(c.Subject, c.OrderID, at), points.taken()), nil
 }

@@ -1,9 +1,11 @@
 package customer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // RequestErasure asks for the customer's personal data to be erased. Somebody
@@ -175,12 +177,15 @@ func (c Erase) Decide(s State) ([]Event, error) {
 	}
 	var p domain.Problems
 	d := s.Erasure
-	return []Event{PersonalDataErased{
+	// Points are a liability that ends with the person; what was earned stays told.
+	points := newBooker(c.Subject, world.Known{}, s, time.Time{})
+	points.erase()
+	return slices.Concat(points.due, points.taken(), []Event{PersonalDataErased{
 		Requester: d.Requester, RequestedAt: d.RequestedAt, RequestedBy: d.RequestedBy,
 		ApprovedAt: d.ApprovedAt, ApprovedBy: d.ApprovedBy,
 		EventCount: c.EventCount, ChainHead: c.ChainHead, KeyIDs: c.KeyIDs, ReadModels: c.ReadModels,
 		ErasedAt: c.At(&p, "", nil, d.ApprovedAt, ""),
-	}}, nil
+	}}), nil
 }
 
 // CompleteErasure certifies that the destroyed key has left the files. It is the

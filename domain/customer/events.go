@@ -89,6 +89,7 @@ type OrderRecorded struct {
 // Line is one position of an order.
 type Line struct {
 	SKU            string `json:"sku"`
+	Category       string `json:"category,omitempty"`
 	Quantity       int64  `json:"quantity"`
 	UnitPriceMinor *int64 `json:"unit_price_minor,omitempty"`
 	AmountMinor    int64  `json:"amount_minor"` // quantity × unit price, or the row's own amount
@@ -108,6 +109,10 @@ type OrderPaid struct {
 	OrderID  string       `json:"order_id"`
 	PaidAt   time.Time    `json:"paid_at"`
 	PlacedOn *domain.Date `json:"placed_on,omitempty"` // of the order
+	// FX is the rate of an order that was recorded without one.
+	FX *FX `json:"fx,omitempty"`
+	// Qualifying is what the order adds to the tier of a member.
+	Qualifying *Qualifying `json:"qualifying,omitempty"`
 }
 
 // OrderCancelled says that an order will not be delivered.
@@ -118,6 +123,8 @@ type OrderCancelled struct {
 	// PaidOrdersLeft is how many paid orders the customer has after it; absent if
 	// that is as many as before.
 	PaidOrdersLeft *int `json:"paid_orders_left,omitempty"`
+	// Qualifying is what the tier of a member loses.
+	Qualifying *Qualifying `json:"qualifying,omitempty"`
 }
 
 // RefundRecorded says that money of a paid order went back.
@@ -132,6 +139,8 @@ type RefundRecorded struct {
 	// PaidOrdersLeft is how many paid orders the customer has that are not refunded
 	// in full; absent if that is as many as before.
 	PaidOrdersLeft *int `json:"paid_orders_left,omitempty"`
+	// Qualifying is what the tier of a member loses.
+	Qualifying *Qualifying `json:"qualifying,omitempty"`
 }
 
 // RefundLine is what of one line of the order (counted from 0) went back.

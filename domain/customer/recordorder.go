@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/world"
 )
 
@@ -26,12 +27,14 @@ type RecordOrder struct {
 	PlacedAt time.Time    `json:"placed_at"`
 	PlacedOn *domain.Date `json:"placed_on,omitempty"` // the business date; if absent, that of placed_at in the business zone
 	PaidAt   *time.Time   `json:"paid_at,omitempty"`
+	HoldID   string       `json:"hold_id,omitempty"` // of points that are spent on it
 }
 
 // OrderLine is one position of an order. Its amount is given, or follows from
 // the unit price.
 type OrderLine struct {
 	SKU            string `json:"sku,omitempty"`
+	Category       string `json:"category,omitempty"`
 	Quantity       int64  `json:"quantity"`
 	UnitPriceMinor *int64 `json:"unit_price_minor,omitempty"`
 	AmountMinor    *int64 `json:"amount_minor,omitempty"`
@@ -43,14 +46,21 @@ type OrderLine struct {
 func (c RecordOrder) Stream() string { return Stream(c.Customer) }
 
 // Refuses lists the refusals that are the command's own.
-func (RecordOrder) Refuses() []*domain.Error { return []*domain.Error{ErrNotFound, ErrOrderExists} }
+func (RecordOrder) Refuses() []*domain.Error {
+	return []*domain.Error{ErrNotFound, ErrOrderExists, loyalty.ErrFXMissing, ErrPointsHoldNotFound, ErrPointsHoldExpired}
+}
 
-// Uses names the policy by which a paid order moves the customer to a stage.
+// Uses names the policies by which a paid order moves the customer to a stage and
+// gives points.
 func (c RecordOrder) Uses() []domain.PolicyRef {
 	if c.PaidAt == nil {
 		return nil
 	}
-	return stagePolicy(c.Subject, c.Known)
+	on := c.DateOf(c.PlacedAt)
+	if c.PlacedOn != nil {
+		on = *c.PlacedOn
+	}
+	return append(stagePolicy(c.Subject, c.Known), pointPolicies(c.Subject, c.Known, on)...)
 }
 
 // Decide implements domain.Command.
@@ -62,19 +72,36 @@ func (c RecordOrder) Decide(s State) ([]Event, error) {
 	if err := s.exists(c.Subject); err != nil {
 		return nil, err
 	}
-	var events []Event
-	if o := s.Order(c.OrderID); o == nil {
-		events = append(events, recorded)
+	o, isNew := s.Order(c.OrderID), false
+	if o == nil {
+		o, isNew = &Order{OrderRecorded: recorded}, true
 	} else if !o.same(recorded) {
 		return nil, ErrOrderExists.With("the customer has an order %q with other content", c.OrderID)
-	} else if o.Paid || o.Cancelled {
+	} else if o.Paid || o.Cancelled || c.PaidAt == nil {
 		return nil, nil
 	}
-	if c.PaidAt != nil {
-		before, after := paying(c.Subject, c.Known, s, paid)
-		events = slices.Concat(before, events, []Event{paid}, after)
+	at := paid.PaidAt
+	if c.PaidAt == nil {
+		at = recorded.PlacedAt
 	}
-	return events, nil
+	points := newBooker(c.Subject, c.Known, s, at)
+	if err := points.convertible(o); err != nil {
+		return nil, err
+	}
+	var events []Event
+	if isNew {
+		if err := points.capture(c.HoldID, o); err != nil {
+			return nil, err
+		}
+		events = append(events, recorded)
+	}
+	if c.PaidAt == nil {
+		if c.HoldID == "" {
+			return events, nil
+		}
+		return slices.Concat(points.due, events, points.taken()), nil
+	}
+	return paying(c.Subject, c.Known, s, o, paid, points, events)
 }
 
 // check returns the events of a request that is right in itself.
@@ -82,10 +109,13 @@ func (c RecordOrder) check() (e OrderRecorded, paid OrderPaid, err error) {
 	var p domain.Problems
 	p.Required("/order_id", c.OrderID, maxID)
 	p.Text("/store_id", c.StoreID, maxID)
+	p.Text("/hold_id", c.HoldID, maxID)
 	p.Text("/channel", c.Channel, maxShort)
 	p.Currency("/total/currency", c.Total.Currency)
 	p.Amount("/total/amount_minor", c.Total.AmountMinor)
-	c.checkFX(&p)
+	if c.FX != nil {
+		c.FX.check(&p, c.Total.Currency)
+	}
 	if len(c.Lines) > maxLines {
 		p.Add("/lines", "must have at most %d entries", maxLines)
 		return e, paid, p.Err()
@@ -123,6 +153,7 @@ func (c RecordOrder) lines(p *domain.Problems) (lines []Line, sum int64) {
 func (l OrderLine) check(p *domain.Problems, pointer string) Line {
 	const maxQuantity = 1_000_000_000
 	p.Text(pointer+"/sku", l.SKU, maxID)
+	p.Text(pointer+"/category", l.Category, maxShort)
 	if l.Quantity < 1 || l.Quantity > maxQuantity {
 		p.Add(pointer+"/quantity", "must be between 1 and %d", int64(maxQuantity))
 	}
@@ -132,7 +163,7 @@ func (l OrderLine) check(p *domain.Problems, pointer string) Line {
 	if l.CostMinor != nil {
 		p.Amount(pointer+"/cost_minor", *l.CostMinor)
 	}
-	stored := Line{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMinor: l.UnitPriceMinor, CostMinor: l.CostMinor, PointsEligible: l.PointsEligible}
+	stored := Line{SKU: l.SKU, Category: l.Category, Quantity: l.Quantity, UnitPriceMinor: l.UnitPriceMinor, CostMinor: l.CostMinor, PointsEligible: l.PointsEligible}
 	product, fits := int64(0), false
 	if l.UnitPriceMinor != nil {
 		product, fits = domain.MulMinor(l.Quantity, *l.UnitPriceMinor)
@@ -157,15 +188,13 @@ func (l OrderLine) check(p *domain.Problems, pointer string) Line {
 
 var decimal = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,12})?$`)
 
-func (c RecordOrder) checkFX(p *domain.Problems) {
-	if c.FX == nil {
-		return
-	}
-	if r, ok := new(big.Rat).SetString(c.FX.Rate); !decimal.MatchString(c.FX.Rate) || !ok || r.Sign() <= 0 {
+// check notes what is wrong with the rate of an order in a currency.
+func (x *FX) check(p *domain.Problems, currency string) {
+	if r, ok := new(big.Rat).SetString(x.Rate); !decimal.MatchString(x.Rate) || !ok || r.Sign() <= 0 {
 		p.Add("/fx/rate", "must be a positive decimal such as 1.0842")
 	}
-	p.Currency("/fx/base", c.FX.Base)
-	if c.FX.Base == c.Total.Currency {
+	p.Currency("/fx/base", x.Base)
+	if x.Base == currency {
 		p.Add("/fx/base", "is the currency of the order itself")
 	}
 }
@@ -191,7 +220,7 @@ func (o *Order) same(e OrderRecorded) bool {
 	}
 	for i, l := range a.Lines {
 		m := e.Lines[i]
-		if l.SKU != m.SKU || l.Quantity != m.Quantity || l.AmountMinor != m.AmountMinor ||
+		if l.SKU != m.SKU || l.Category != m.Category || l.Quantity != m.Quantity || l.AmountMinor != m.AmountMinor ||
 			!equal(l.UnitPriceMinor, m.UnitPriceMinor) || !equal(l.CostMinor, m.CostMinor) || !equal(l.PointsEligible, m.PointsEligible) {
 			return false
 		}

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // RecordRefund records that money of a paid order went back. Refunds of an
 // order add up to the order at most, in all and of each line.
 type RecordRefund struct {
 	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
 
 	RefundID   string       `json:"refund_id"` // unique within the customer
 	OrderID    string       `json:"order_id"`
@@ -29,6 +31,9 @@ func (c RecordRefund) Stream() string { return Stream(c.Customer) }
 func (RecordRefund) Refuses() []*domain.Error {
 	return []*domain.Error{ErrNotFound, ErrOrderNotFound, ErrOrderNotPaid, ErrRefundExists, ErrRefundExceeds, ErrRefundCurrency}
 }
+
+// Uses names the policies that say what becomes of the points.
+func (c RecordRefund) Uses() []domain.PolicyRef { return pointPolicies(c.Subject, c.Known, c.Today()) }
 
 // Decide implements domain.Command.
 func (c RecordRefund) Decide(s State) ([]Event, error) {
@@ -67,7 +72,11 @@ func (c RecordRefund) Decide(s State) ([]Event, error) {
 	if o.stands() && o.Refunded+c.Amount.AmountMinor == o.Total.AmountMinor {
 		e.PaidOrdersLeft = s.paidBeside(o)
 	}
-	return []Event{e}, nil
+	e.Qualifying = o.disqualified(c.Amount.AmountMinor)
+	points := newBooker(c.Subject, c.Known, s, at)
+	points.Account.Fold(Record{Event: e})
+	points.refunded(o.refunded(e), ReversalCause{Type: ReversalRefunded, OrderID: o.OrderID, RefundID: c.RefundID})
+	return slices.Concat(points.due, []Event{e}, points.taken()), nil
 }
 
 // check refuses a request that is wrong in itself.

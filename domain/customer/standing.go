@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -180,14 +181,25 @@ func (m *mover) zone() *time.Location {
 	return m.Zone
 }
 
-// paying returns the moves that were due when an order was paid, and those that
-// its payment makes; they belong before and behind it.
-func paying(of domain.Subject, known world.Known, s State, paid OrderPaid) (before, after []Event) {
-	m := newMover(of, known, s)
-	now := of.Now
-	if of.Latest.IsZero() && (known.World == nil || known.World.Closed == nil) || paid.PaidAt.After(now) {
-		now = paid.PaidAt // a past that is lived through as it is told
+// paying returns everything that the payment of an order brings about: what was due
+// before it, the order itself if it is new, its payment, the points that it gives,
+// and the moves to another stage.
+func paying(of domain.Subject, known world.Known, s State, o *Order, paid OrderPaid, points *booker, recorded []Event) ([]Event, error) {
+	paid.Qualifying = points.qualifies(o)
+	captured := points.taken()
+	points.Account.Fold(Record{Event: paid})
+	if err := points.earn(s, o, paid.PaidAt); err != nil {
+		return nil, err
 	}
+	before, after := stages(of, known, s, paid)
+	return slices.Concat(before, points.due, recorded, captured, []Event{paid}, points.taken(), after), nil
+}
+
+// stages returns the moves that were due when an order was paid, and those that
+// its payment makes; they belong before and behind it.
+func stages(of domain.Subject, known world.Known, s State, paid OrderPaid) (before, after []Event) {
+	m := newMover(of, known, s)
+	now := decidedAt(of, known, paid.PaidAt)
 	if now.Before(m.Since) {
 		now = m.Since
 	}
@@ -229,6 +241,18 @@ func (m *mover) idle(last, today domain.Date) (stage string, version int) {
 		}
 	}
 	return stage, version
+}
+
+// pointPolicies names the versions of the loyalty programme and of the ladder that
+// decide on what is of a business date, on the day of a decision.
+func pointPolicies(of domain.Subject, known world.Known, on domain.Date) (refs []domain.PolicyRef) {
+	if p, ok := known.Policy(policy.KindLoyalty, on); ok {
+		refs = append(refs, p.Ref())
+	}
+	if p, ok := known.Policy(policy.KindTier, of.Today()); ok && len(refs) > 0 {
+		refs = append(refs, p.Ref())
+	}
+	return refs
 }
 
 // stagePolicy names the version of the lifecycle policy that is in force on the

@@ -1,6 +1,8 @@
 package customer
 
 import (
+	"maps"
+	"math/big"
 	"slices"
 	"time"
 
@@ -21,6 +23,8 @@ type State struct {
 	Standing              // their stage
 	Ownership   Ownership // who looks after them
 	Rights                // what the law or they themselves locked
+	Loyalty     Account   // their points and their tier
+	Care        Care      // how they were thought of, as it is shown
 	Coupons     Coupons   // those that are shown
 
 	names     []reservation.Claim // held and confirmed; an erasure leaves them
@@ -28,6 +32,8 @@ type State struct {
 	abandoned []ClaimAbandoned
 	orders    map[string]*Order
 	refunds   map[string]RefundRecorded
+	ledger    ledger // of points
+	cared     cared
 
 	coupons     map[string]*issuedCoupon
 	couponsWith map[string][]orderCoupon // by order: those that count with it
@@ -65,6 +71,8 @@ type Order struct {
 	// Refunded is what went back, in all and of each line.
 	Refunded      int64
 	RefundedLines map[int]RefundLine
+	// Qualifying is what the order adds to the tier, after refunds.
+	Qualifying *Qualifying
 }
 
 // stands says whether the order is paid, and neither cancelled nor refunded in full.
@@ -108,6 +116,10 @@ func (s State) Evolve(e Event) State {
 	s.Standing.Fold(r)
 	s.Ownership.Fold(r)
 	s.Rights.Fold(r)
+	s.ledger.fold(e, &s.Loyalty)
+	s.Loyalty.Fold(r)
+	s.Care.Fold(r, s.Permissions)
+	s.cared.fold(e)
 	s.Coupons.Fold(r)
 	s.foldCoupons(e)
 	s.foldNames(e)
@@ -123,7 +135,10 @@ func (s State) Evolve(e Event) State {
 		s.orders[e.OrderID] = &Order{OrderRecorded: e}
 	case OrderPaid:
 		if o := s.orders[e.OrderID]; o != nil {
-			o.Paid, o.PaidAt = true, e.PaidAt
+			o.Paid, o.PaidAt, o.Qualifying = true, e.PaidAt, e.Qualifying
+			if e.FX != nil {
+				o.FX = e.FX
+			}
 		}
 	case OrderCancelled:
 		if o := s.orders[e.OrderID]; o != nil {
@@ -149,6 +164,11 @@ func (s *State) refund(e RefundRecorded) {
 	if o == nil {
 		return
 	}
+	o.giveBack(e)
+}
+
+// giveBack counts a refund of the order.
+func (o *Order) giveBack(e RefundRecorded) {
 	o.Refunded += e.Amount.AmountMinor
 	for _, l := range e.Lines {
 		if o.RefundedLines == nil {
@@ -157,6 +177,32 @@ func (s *State) refund(e RefundRecorded) {
 		sum := o.RefundedLines[l.Line]
 		o.RefundedLines[l.Line] = RefundLine{l.Line, sum.Quantity + l.Quantity, sum.AmountMinor + l.AmountMinor}
 	}
+	if q := e.Qualifying; q != nil && o.Qualifying != nil {
+		o.Qualifying = &Qualifying{q.On, o.Qualifying.SpendMinor - q.SpendMinor, o.Qualifying.Orders - q.Orders}
+	}
+}
+
+// refunded returns the order with another refund.
+func (o *Order) refunded(e RefundRecorded) *Order {
+	after := *o
+	after.RefundedLines = maps.Clone(o.RefundedLines)
+	after.giveBack(e)
+	return &after
+}
+
+// disqualified returns what the tier loses by a refund; nil: nothing.
+func (o *Order) disqualified(refund int64) *Qualifying {
+	if o.Qualifying == nil {
+		return nil
+	}
+	left := o.Total.AmountMinor - o.Refunded
+	if refund >= left {
+		return o.Qualifying
+	}
+	// What is left qualifies as if it had been the order, rounded down.
+	kept := new(big.Int).Mul(big.NewInt(o.Qualifying.SpendMinor), big.NewInt(left-refund))
+	kept.Quo(kept, big.NewInt(left))
+	return &Qualifying{On: o.Qualifying.On, SpendMinor: o.Qualifying.SpendMinor - kept.Int64()}
 }
 
 // Why a customer refuses a command.

@@ -4,8 +4,10 @@ package policy
 
 import (
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/care"
 	"github.com/rapport-crm/rapport/domain/contact"
 	"github.com/rapport-crm/rapport/domain/lifecycle"
+	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/tier"
@@ -22,11 +24,13 @@ const (
 	KindLifecycle = "lifecycle" // when customers move from stage to stage
 	KindContact   = "contact"   // who may be contacted, how and when
 	KindOwnership = "ownership" // how customers change hands
+	KindLoyalty   = "loyalty"   // what the loyalty programme gives, and takes
 	KindTier      = "tier"      // which levels the members of the loyalty programme reach
+	KindCare      = "care"      // at which moments customers are thought of, and how
 )
 
 // Kinds is every kind of policy there is.
-var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership, KindTier}
+var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership, KindLoyalty, KindTier, KindCare}
 
 // Published says which policy of a kind holds from a date on. The member named
 // like the kind holds its body.
@@ -38,7 +42,9 @@ type Published struct {
 	Lifecycle     *lifecycle.Policy `json:"lifecycle,omitempty"`
 	Contact       *contact.Policy   `json:"contact,omitempty"`
 	Ownership     *portfolio.Policy `json:"ownership,omitempty"`
+	Loyalty       *loyalty.Policy   `json:"loyalty,omitempty"`
 	Tier          *tier.Policy      `json:"tier,omitempty"`
+	Care          *care.Policy      `json:"care,omitempty"`
 }
 
 // Ref names the version.
@@ -55,8 +61,12 @@ func (p Published) Body() any {
 		return p.Contact
 	case KindOwnership:
 		return p.Ownership
+	case KindLoyalty:
+		return p.Loyalty
 	case KindTier:
 		return p.Tier
+	case KindCare:
+		return p.Care
 	}
 	return nil
 }

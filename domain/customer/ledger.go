@@ -1,0 +1,244 @@
+package customer
+
+import (
+	"math/big"
+
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/loyalty"
+)
+
+// ledger is what decisions need to know of past movements beside the account:
+// what each id was used for, and what can still be reversed. It is folded before
+// the account, and looks lots up there.
+type ledger struct {
+	earns       map[string][]*earn // by kind and reference of their source
+	redemptions map[string]*redemption
+	spentOn     map[string][]string // redemptions, by order
+	holds       map[string]PointsHeld
+	grants      map[string]PointsGranted // likewise
+	adjustments map[string]PointsAdjusted
+	proposals   map[string]PointsProposed
+	rejected    map[string]bool  // proposals
+	lapsed      map[string]int64 // of a lot, unspent or when they should have come back
+	sent        map[uuid.UUID]PointsTransferredOut
+	received    map[uuid.UUID]PointsTransferredIn
+}
+
+// earn is points that a rule gave, and what of them is kept.
+type earn struct {
+	PointsEarned
+	kept   int64
+	lapsed int64 // of what was taken back: it had lapsed
+}
+
+// redemption is points that were spent.
+type redemption struct {
+	PointsRedeemed
+	left     []HeldLot // that can come back: the lots as they were spent from, in that order
+	reversed int64
+}
+
+func (s LotSource) key() string { return s.Kind + ":" + s.Ref }
+
+// set puts a value into a map that need not be there.
+func set[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[k] = v
+}
+
+func (l *ledger) fold(event Event, a *Account) {
+	switch e := event.(type) {
+	case PointsEarned:
+		k := e.Lot.Source.key()
+		set(&l.earns, k, append(l.earns[k], &earn{PointsEarned: e, kept: e.Lot.Points}))
+	case PointsEarnReversed:
+		for _, x := range l.earns[e.Source.key()] {
+			if x.Lot.LotID == e.LotID {
+				x.kept -= e.Points
+				x.lapsed += e.Lapsed
+			}
+		}
+	case EarnReversalDeclined:
+		for _, x := range l.earns[e.Source.key()] {
+			if x.Lot.LotID == e.LotID {
+				x.kept -= e.Points
+			}
+		}
+	case PointsRedeemed:
+		l.spend(e, a.lots(e.From))
+	case HoldCaptured:
+		l.spend(e.redeemed(), a.Hold(e.HoldID).lots(e.From))
+	case RedemptionReversed:
+		l.restore(e)
+	case PointsExpired:
+		l.lapse(e.LotID, e.Points)
+	case PointsHeld:
+		set(&l.holds, e.HoldID, e)
+	case HoldReleased:
+		for _, p := range e.Lapsed {
+			l.lapse(p.LotID, p.Points)
+		}
+	case PointsGranted:
+		e.Reason = ""
+		set(&l.grants, e.Lot.Source.key(), e)
+	case PointsAdjusted:
+		e.Reason = ""
+		set(&l.adjustments, e.AdjustmentID, e)
+	case PointsProposed:
+		e.Reason = ""
+		set(&l.proposals, e.ProposalID, e)
+	case ProposalRejected:
+		set(&l.rejected, e.ProposalID, true)
+	case PointsTransferredOut:
+		set(&l.sent, e.TransferID, e)
+	case PointsTransferredIn:
+		set(&l.received, e.TransferID, e)
+	}
+}
+
+func (l *ledger) lapse(lot string, points int64) {
+	set(&l.lapsed, lot, l.lapsed[lot]+points)
+}
+
+func (l *ledger) spend(e PointsRedeemed, lots []HeldLot) {
+	set(&l.redemptions, e.RedemptionID, &redemption{PointsRedeemed: e, left: lots})
+	if e.OrderID != "" {
+		set(&l.spentOn, e.OrderID, append(l.spentOn[e.OrderID], e.RedemptionID))
+	}
+}
+
+func (l *ledger) restore(e RedemptionReversed) {
+	r := l.redemptions[e.RedemptionID]
+	if r == nil {
+		return
+	}
+	r.reversed += e.Points
+	back := func(lot string, points int64) {
+		for i := range r.left {
+			if r.left[i].Lot.LotID == lot {
+				r.left[i].Points -= points
+			}
+		}
+	}
+	for _, x := range e.Restored {
+		back(x.LotID, x.Points)
+	}
+	for _, p := range e.Lapsed {
+		back(p.LotID, p.Points)
+		l.lapse(p.LotID, p.Points)
+	}
+}
+
+// redeemed is the capture as the redemption that it is.
+func (e HoldCaptured) redeemed() PointsRedeemed {
+	return PointsRedeemed{
+		e.RedemptionID, e.Points, e.From, e.Value, e.Rate, e.Reward, e.OrderID, e.PolicyVersion, e.RollsTo, e.CapturedAt,
+	}
+}
+
+// captured is a redemption as the capture of a hold.
+func (e PointsRedeemed) captured(hold string) HoldCaptured {
+	return HoldCaptured{
+		hold, e.RedemptionID, e.Points, e.From, e.Value, e.Rate, e.Reward, e.OrderID, e.PolicyVersion, e.RollsTo, e.RedeemedAt,
+	}
+}
+
+// lots returns points with the lots of which they are.
+func (a *Account) lots(from []Portion) []HeldLot {
+	lots := make([]HeldLot, 0, len(from))
+	for _, p := range from {
+		if l := a.Lot(p.LotID); l != nil {
+			lots = append(lots, HeldLot{p.Points, l.Lot})
+		}
+	}
+	return lots
+}
+
+func (h *Hold) lots(from []Portion) (lots []HeldLot) {
+	if h == nil {
+		return nil
+	}
+	for _, p := range from {
+		for _, held := range h.From {
+			if held.Lot.LotID == p.LotID {
+				lots = append(lots, HeldLot{p.Points, held.Lot})
+			}
+		}
+	}
+	return lots
+}
+
+// purchase is an order as the programme sees it.
+func (o *Order) purchase() loyalty.Purchase {
+	p := loyalty.Purchase{AmountMinor: o.Total.AmountMinor, Currency: o.Total.Currency, PlacedOn: o.PlacedOn}
+	if o.FX != nil {
+		p.Rate, p.Base = o.FX.Rate, o.FX.Base
+	}
+	for _, l := range o.Lines {
+		p.Items = append(p.Items, loyalty.Item{
+			SKU: l.SKU, Category: l.Category, Quantity: l.Quantity, AmountMinor: l.AmountMinor,
+			Excluded: l.PointsEligible != nil && !*l.PointsEligible,
+		})
+	}
+	return p
+}
+
+// remaining returns what is left of a quantity that a rule counted, now that money
+// of the order went back: of each line what is left of it, and of that the share
+// that was not refunded of the order as a whole.
+func (o *Order) remaining(in loyalty.Inputs) *big.Rat {
+	if o.Cancelled {
+		return new(big.Rat)
+	}
+	left, byLine := new(big.Rat), int64(0)
+	if len(in.Lines) == 0 {
+		left.SetInt64(in.Quantity)
+	}
+	for _, l := range o.RefundedLines {
+		byLine += l.AmountMinor
+	}
+	for _, i := range in.Lines {
+		line, gone := o.Lines[i], o.RefundedLines[i]
+		if in.PerMinor > 0 {
+			left.Add(left, new(big.Rat).SetInt64(line.AmountMinor-gone.AmountMinor))
+			continue
+		}
+		pieces := new(big.Rat).SetInt64(line.Quantity - gone.Quantity)
+		if line.AmountMinor > 0 {
+			paid := big.NewRat(line.AmountMinor-gone.AmountMinor, line.AmountMinor)
+			if paid.Mul(paid, new(big.Rat).SetInt64(line.Quantity)); paid.Cmp(pieces) < 0 {
+				pieces = paid
+			}
+		}
+		left.Add(left, pieces)
+	}
+	if len(in.Lines) == 0 {
+		byLine = 0 // of the whole, it does not matter how it was refunded
+	}
+	if whole := o.Total.AmountMinor - byLine; whole > 0 {
+		left.Mul(left, big.NewRat(o.Total.AmountMinor-o.Refunded, whole))
+	} else if o.Refunded > 0 {
+		left.SetInt64(0)
+	}
+	return left
+}
+
+// Why the loyalty programme refuses a command.
+var (
+	ErrNoProgram          = &domain.Error{Kind: domain.Conflict, Code: "no_program"}
+	ErrNotEnrolled        = &domain.Error{Kind: domain.Conflict, Code: "not_enrolled"}
+	ErrInsufficientPoints = &domain.Error{Kind: domain.Conflict, Code: "insufficient_points"}
+	ErrPointsHoldNotFound = &domain.Error{Kind: domain.NotFound, Code: "points_hold_not_found"}
+	ErrPointsHoldExpired  = &domain.Error{Kind: domain.Conflict, Code: "points_hold_expired"}
+	ErrPointsHoldExists   = &domain.Error{Kind: domain.Conflict, Code: "points_hold_exists"}
+	ErrRedemptionExists   = &domain.Error{Kind: domain.Conflict, Code: "redemption_exists"}
+	ErrRedemptionNotFound = &domain.Error{Kind: domain.NotFound, Code: "redemption_not_found"}
+	ErrRedemptionExceeds  = &domain.Error{Kind: domain.Conflict, Code: "reversal_exceeds_redemption"}
+	ErrBelowMinimum       = &domain.Error{Kind: domain.Conflict, Code: "below_minimum"}
+	ErrNotAStep           = &domain.Error{Kind: domain.Conflict, Code: "not_a_step"}
+	ErrRewardUnavailable  = &domain.Error{Kind: domain.Conflict, Code: "reward_unavailable"}
+	ErrOwnAccount         = &domain.Error{Kind: domain.Forbidden, Code: "own_account"}
+)
