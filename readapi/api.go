@@ -52,6 +52,7 @@ func (a *API) Routes() []web.Route {
 	return slices.Concat(
 		a.customerRoutes(),
 		a.rightsRoutes(),
+		a.couponRoutes(),
 		a.contactabilityRoutes(),
 		a.historyRoutes(),
 		a.replayRoutes(),
@@ -61,6 +62,7 @@ func (a *API) Routes() []web.Route {
 		[]web.Route{a.calibrationRoute()},
 		a.duplicateRoutes(),
 		a.ownerRoutes(),
+		a.careRoutes(),
 		a.projectionRoutes(),
 		[]web.Route{a.jobRoute()},
 		a.logRoutes(),

@@ -347,7 +347,7 @@ func count(counts map[string]int, path string, v any, n int) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, value := range v {
-			if path == "" && name == "revision" || slices.Contains([]string{"lookup", "event", "event_id", "request", "approval", "refusal", "completion", "lifted_by"}, name) {
+			if path == "" && name == "revision" || slices.Contains([]string{"lookup", "claim", "event", "event_id", "request", "approval", "refusal", "completion", "lifted_by"}, name) {
 				continue
 			}
 			count(counts, path+"."+name, value, n)
