@@ -273,7 +273,12 @@ func (s *State) foldCoupons(e Event) {
 		if c := s.coupons[e.CouponID]; c != nil {
 			c.restored(e)
 			c.happened(e.RestoredAt)
-			s.couponsWith[e.OrderID] = slices.DeleteFunc(s.couponsWith[e.OrderID], func(u orderCoupon) bool { return u.id == e.CouponID })
+			left := slices.DeleteFunc(s.couponsWith[e.OrderID], func(u orderCoupon) bool { return u.id == e.CouponID })
+			if len(left) == 0 {
+				delete(s.couponsWith, e.OrderID)
+			} else {
+				s.couponsWith[e.OrderID] = left
+			}
 		}
 	case CouponVoided:
 		if c := s.coupons[e.CouponID]; c != nil {
