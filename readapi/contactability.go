@@ -86,9 +86,7 @@ func (a *API) contactability(w http.ResponseWriter, r *http.Request) error {
 	if !ok || rules.Contact == nil {
 		return customer.ErrNoContactPolicy.With("No policy of contacts is in force on %s.", domain.DateOf(*at, zone))
 	}
-	if own, err := time.LoadLocation(d.TimeZone); err == nil && d.TimeZone != "" {
-		zone = own
-	}
+	zone = zoneOfCustomer(d, zone)
 	answer := Contactability{
 		CustomerID: id, At: at.UTC(), TimeZone: zone.String(), PolicyVersion: rules.Version,
 		Contacts: []PossibleContact{}, Stamp: stamp(s.position, s.world),
@@ -102,19 +100,33 @@ func (a *API) contactability(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, purpose := range purposes {
 		for _, channel := range channels {
-			may := d.Permissions.MayContact(customer.Question{
-				Purpose: purpose, Channel: channel, At: *at, Policy: *rules.Contact, Version: rules.Version,
-				Zone: zone, Contacts: d.Contacts, Rights: d.Rights,
-			})
-			answer.Allowed = answer.Allowed || may.Allowed
-			contact := PossibleContact{Purpose: purpose, Channel: channel, Answer: may}
-			if point := d.Contacts.First(channel); point != nil {
-				contact.ContactPointID = point.ID
-			}
+			contact := possibleContact(d, rules, purpose, channel, *at, zone)
+			answer.Allowed = answer.Allowed || contact.Allowed
 			answer.Contacts = append(answer.Contacts, contact)
 		}
 	}
 	return writeJSON(w, answer.Stamp, answer)
+}
+
+// possibleContact asks whether a customer may be contacted at a time, by the version of
+// the policy of contacts that is in force then.
+func possibleContact(d *profile.Document, rules policy.Published, purpose, channel string, at time.Time, zone *time.Location) PossibleContact {
+	contact := PossibleContact{Purpose: purpose, Channel: channel, Answer: d.Permissions.MayContact(customer.Question{
+		Purpose: purpose, Channel: channel, At: at, Policy: *rules.Contact, Version: rules.Version,
+		Zone: zone, Contacts: d.Contacts, Rights: d.Rights,
+	})}
+	if point := d.Contacts.First(channel); point != nil {
+		contact.ContactPointID = point.ID
+	}
+	return contact
+}
+
+// zoneOfCustomer is where a customer's clocks hang: their own zone, else the business's.
+func zoneOfCustomer(d *profile.Document, business *time.Location) *time.Location {
+	if own, err := time.LoadLocation(d.TimeZone); err == nil && d.TimeZone != "" {
+		return own
+	}
+	return business
 }
 
 // recent is how old a time may be that is still taken for the present: a caller who

@@ -11,10 +11,11 @@ const (
 	moduleOwnership = "ownership"
 	moduleOrders    = "orders"
 	moduleRights    = "rights"
+	moduleCare      = "care"
 	moduleCoupons   = "coupons"
 )
 
-var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons}
+var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare}
 
 // eventModules says what the events of a customer are about, by how their names
 // begin; the first line that fits decides.
@@ -43,6 +44,8 @@ var eventModules = []struct{ prefix, module string }{
 	{"customer.key_account_", moduleOwnership},
 	{"customer.handover_", moduleOwnership},
 	{"customer.successor_", moduleOwnership},
+	{"customer.care_", moduleCare},
+	{"customer.annual_reward_", moduleCare},
 	{"customer.order_", moduleOrders},
 	{"customer.refund_", moduleOrders},
 	{"customer.coupon_", moduleCoupons},
@@ -75,6 +78,7 @@ var fieldModules = map[string]string{
 	"ownership":   moduleOwnership,
 	"orders":      moduleOrders,
 	"rights":      moduleRights,
+	"care":        moduleCare,
 	"coupons":     moduleCoupons,
 }
 

@@ -114,6 +114,10 @@ func (x *Permissions) Fold(r Record) {
 			EventID: r.ID, ContactID: e.ContactID, Purpose: e.Purpose, Channel: e.Channel,
 			At: e.ContactedAt, Free: e.Free, WindowDays: e.WindowDays,
 		})
+	case CareActionDone:
+		x.contacted(Contacted{
+			EventID: r.ID, Purpose: e.Purpose, Channel: e.Channel, At: e.At, Free: e.Free, WindowDays: e.WindowDays,
+		})
 	case ContactPointAdded:
 		x.objectedBefore(r, e.Objected, e.AddedAt)
 	case ExternalIDLinked:

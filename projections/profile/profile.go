@@ -53,6 +53,7 @@ type Document struct {
 	Ownership   customer.Ownership   `json:"ownership,omitzero"`
 	Rights      customer.Rights      `json:"rights,omitzero"`
 	Coupons     customer.Coupons     `json:"coupons,omitzero"`
+	Care        customer.Care        `json:"care,omitzero"`
 	Orders      Orders               `json:"orders,omitzero"`
 }
 
@@ -94,6 +95,7 @@ func fold(d *Document, event projections.Event) bool {
 	d.Standing.Fold(r)
 	d.Ownership.Fold(r)
 	d.Rights.Fold(r)
+	d.Care.Fold(r, d.Permissions)
 	d.Coupons.Fold(r)
 	d.Orders.fold(r)
 	d.Revision = event.Revision
@@ -176,6 +178,7 @@ func indexes(d *Document, _ *projections.World) []projections.Place {
 	places = particulars(places, d)
 	places = consents(places, d)
 	places = ownership(places, d)
+	places = birthdays(places, d)
 	if d.Orders.LastOn != nil {
 		places = append(places, projections.Place{Index: IndexLastOrder, Key: d.Orders.LastOn.String()})
 	}

@@ -1,0 +1,104 @@
+package customer
+
+import (
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/care"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/world"
+)
+
+// GrantAnnualReward gives a member the reward of a year, or a share of what the year
+// brought: points, an amount of money, or a gift. There is one of each kind a year.
+type GrantAnnualReward struct {
+	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
+
+	Kind   string      `json:"kind" jsonschema:"enum=reward,enum=dividend"`
+	Period int         `json:"period" jsonschema:"minimum=1900,maximum=2200"` // the year
+	Value  RewardValue `json:"value"`                                         // one of its members
+	Note   string      `json:"note,omitempty" jsonschema:"maxLength=2000"`
+}
+
+// Stream implements domain.Command.
+func (c GrantAnnualReward) Stream() string { return Stream(c.Customer) }
+
+// Uses names the policies that the command is decided by.
+func (c GrantAnnualReward) Uses() (refs []domain.PolicyRef) {
+	if p, ok := c.Policy(policy.KindCare, c.Today()); ok {
+		refs = append(refs, p.Ref())
+	}
+	return refs
+}
+
+// Refuses lists the refusals that are the command's own.
+func (GrantAnnualReward) Refuses() []*domain.Error {
+	return []*domain.Error{ErrNotFound, ErrRewardGranted, ErrCareNotMember, ErrRewardNotAllowed}
+}
+
+// Decide implements domain.Command. What was granted already is nothing to do.
+func (c GrantAnnualReward) Decide(s State) ([]Event, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := s.exists(c.Subject); err != nil {
+		return nil, err
+	}
+	if is, ok := s.cared.rewards[yearly{c.Kind, c.Period}]; ok {
+		if !is.Value.same(c.Value) {
+			return nil, ErrRewardGranted.With("the %s of %d was granted on %s, with another value", c.Kind, c.Period, c.DateOf(is.GrantedAt))
+		}
+		return nil, nil
+	}
+	if _, ok := memberSince(s); !ok {
+		return nil, ErrCareNotMember.With("the customer is not a member of the loyalty programme")
+	}
+	if rules, ok := c.Policy(policy.KindCare, c.Today()); ok && rules.Care != nil && !rules.Care.Allows(c.Kind, c.Value.Points, c.Value.Amount) {
+		return nil, ErrRewardNotAllowed.With("version %d of the policy of care does not allow this %s: its annual_rewards say how much it may be", rules.Version, c.Kind)
+	}
+	return []Event{AnnualRewardGranted{
+		Kind: c.Kind, Period: c.Period, Value: c.Value, Note: c.Note, GrantedBy: c.Actor, GrantedAt: s.decidedAt(c.Subject),
+	}}, nil
+}
+
+func (c GrantAnnualReward) check() error {
+	var p domain.Problems
+	p.Required("/kind", c.Kind, maxShort)
+	p.OneOf("/kind", c.Kind, care.RewardKinds...)
+	checkYear(&p, "/period", c.Period)
+	if this := c.Today().Year(); c.Period > this && c.Period <= lastYear {
+		p.Add("/period", "lies in the future: the business date is in %d", this)
+	}
+	c.Value.check(&p, "/value")
+	p.Text("/note", c.Note, maxText)
+	return p.Err()
+}
+
+// maxRewardPoints bounds the points of a reward.
+const maxRewardPoints = 1_000_000_000
+
+// check notes what is wrong with a value: it has one member, and no other.
+func (v RewardValue) check(p *domain.Problems, pointer string) {
+	given := 0
+	if v.Points != 0 {
+		given++
+		if v.Points < 0 || v.Points > maxRewardPoints {
+			p.Add(pointer+"/points", "must be between 1 and %d", maxRewardPoints)
+		}
+	}
+	if v.Amount != nil {
+		given++
+		p.Currency(pointer+"/amount/currency", v.Amount.Currency)
+		if p.Amount(pointer+"/amount/amount_minor", v.Amount.AmountMinor); v.Amount.AmountMinor == 0 {
+			p.Add(pointer+"/amount/amount_minor", "must be positive")
+		}
+	}
+	if v.Gift != "" {
+		given++
+		checkCode(p, pointer+"/gift", v.Gift, maxGiftCode)
+	}
+	if given != 1 {
+		p.Add(pointer, "must have either points, an amount or a gift")
+	}
+}
+
+const maxGiftCode = 64
