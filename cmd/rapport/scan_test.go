@@ -93,6 +93,8 @@ func everything(p *planted, digit string) (registration string, rest []told) {
 		{"void-coupon", f(`{"coupon_id":"K2","reason":%q}`, p.text())},
 		{"issue-coupon", f(`{"coupon_id":"K3","code":%q,"benefit":{"kind":"gift","gift":"tea"},"valid_until":"2999-12-31"}`, p.text())},
 		{"grant-consent", f(`{"purpose":"service","channel":"phone","text_version":"1","evidence":%q}`, p.text())},
+		{"record-care-action", f(`{"occasion":"new_year","year":2026,"channel":"phone","moment_at":"2026-01-15T10:00:00Z","note":%q}`, p.text())},
+		{"grant-annual-reward", f(`{"kind":"reward","period":2025,"value":{"gift":"calendar"},"note":%q}`, p.text())},
 		{"suppress-contact", f(`{"id":"s1","scope":"channel","channel":"sms","reason":%q}`, p.text())},
 		{"lift-suppression", f(`{"id":"s1","reason":%q}`, p.text())},
 		{"suppress-contact", f(`{"id":"s2","scope":"all","reason":%q}`, p.text())},
