@@ -63,7 +63,7 @@ func TestCareOverHTTP(t *testing.T) {
 		step{"record-care-action", `{"occasion":"anniversary","year":2026,"channel":"email"}`, "409 care_not_member"},
 		step{"record-care-action", `{"occasion":"spring_festival","year":2026,"channel":"visit"}`, "201 care_action_done"},
 		step{"record-care-action", `{}`, "422 validation_failed /occasion /year /channel"},
-		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"gift":"calendar"}}`, "409 care_not_member"},
+		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"gift":"calendar"}}`, "409 not_enrolled"},
 		step{"grant-annual-reward", `{"kind":"bonus","period":2027,"value":{}}`, "422 validation_failed /kind /period /value"},
 	)
 }

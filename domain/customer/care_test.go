@@ -15,6 +15,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/contact"
 	. "github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/staff"
 	"github.com/rapport-crm/rapport/domain/world"
 )
 
@@ -184,7 +185,19 @@ func TestGrantAnnualReward(t *testing.T) {
 		{Name: "the same again is nothing to do", Given: []Event{registered, member, e, ProgramLeft{LeftAt: noon}}, When: by(func(c *GrantAnnualReward) { c.Note = "again" })},
 		{Name: "another value", Given: []Event{registered, member, e}, When: by(func(c *GrantAnnualReward) { c.Value = RewardValue{Amount: ptr(eur(999))} }), Error: ErrRewardGranted},
 		{Name: "nobody is registered", When: cmd, Error: ErrNotFound},
-		{Name: "not a member", Given: given[:1], When: cmd, Error: ErrCareNotMember},
+		{Name: "not a member", Given: given[:1], When: cmd, Error: ErrNotEnrolled},
+		{
+			Name: "nobody grants it to themselves", Given: given, Error: ErrOwnAccount,
+			When: by(func(c *GrantAnnualReward) {
+				c.World = c.World.With(uuid.Nil, staff.EmployeeEnrolled{EmployeeID: "ann", Name: "Ann", CustomerID: id})
+			}),
+		},
+		{
+			Name: "who works here grants it to others", Given: given, Then: []Event{e},
+			When: by(func(c *GrantAnnualReward) {
+				c.World = c.World.With(uuid.Nil, staff.EmployeeEnrolled{EmployeeID: "ann", Name: "Ann", CustomerID: uuid.UUID{1}})
+			}),
+		},
 		{Name: "more than the policy allows", Given: given, When: by(func(c *GrantAnnualReward) { c.Known, c.Value = cares(limited), RewardValue{Amount: ptr(eur(1001))} }), Error: ErrRewardNotAllowed},
 		{Name: "a kind that the policy does not have", Given: given, When: by(func(c *GrantAnnualReward) { c.Known, c.Kind = cares(limited), "reward" }), Error: ErrRewardNotAllowed},
 		{Name: "an erased customer is given nothing", Given: []Event{registered, member, PersonalDataErased{ErasedAt: noon}}, When: cmd, Error: ErrErased},

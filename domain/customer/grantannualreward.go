@@ -32,7 +32,7 @@ func (c GrantAnnualReward) Uses() (refs []domain.PolicyRef) {
 
 // Refuses lists the refusals that are the command's own.
 func (GrantAnnualReward) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, ErrRewardGranted, ErrCareNotMember, ErrRewardNotAllowed}
+	return []*domain.Error{ErrNotFound, ErrOwnAccount, ErrRewardGranted, ErrNotEnrolled, ErrRewardNotAllowed}
 }
 
 // Decide implements domain.Command. What was granted already is nothing to do.
@@ -43,6 +43,9 @@ func (c GrantAnnualReward) Decide(s State) ([]Event, error) {
 	if err := s.exists(c.Subject); err != nil {
 		return nil, err
 	}
+	if ownRecord(c.Subject, c.Known) {
+		return nil, ErrOwnAccount.With("%s is the customer; somebody else has to grant it", c.Actor)
+	}
 	if is, ok := s.cared.rewards[yearly{c.Kind, c.Period}]; ok {
 		if !is.Value.same(c.Value) {
 			return nil, ErrRewardGranted.With("the %s of %d was granted on %s, with another value", c.Kind, c.Period, c.DateOf(is.GrantedAt))
@@ -50,7 +53,7 @@ func (c GrantAnnualReward) Decide(s State) ([]Event, error) {
 		return nil, nil
 	}
 	if _, ok := memberSince(s); !ok {
-		return nil, ErrCareNotMember.With("the customer is not a member of the loyalty programme")
+		return nil, ErrNotEnrolled.With("the customer is not a member of the loyalty programme")
 	}
 	if rules, ok := c.Policy(policy.KindCare, c.Today()); ok && rules.Care != nil && !rules.Care.Allows(c.Kind, c.Value.Points, c.Value.Amount) {
 		return nil, ErrRewardNotAllowed.With("version %d of the policy of care does not allow this %s: its annual_rewards say how much it may be", rules.Version, c.Kind)
@@ -58,6 +61,16 @@ func (c GrantAnnualReward) Decide(s State) ([]Event, error) {
 	return []Event{AnnualRewardGranted{
 		Kind: c.Kind, Period: c.Period, Value: c.Value, Note: c.Note, GrantedBy: c.Actor, GrantedAt: s.decidedAt(c.Subject),
 	}}, nil
+}
+
+// ownRecord says whether a command is given by the employee whose own record the
+// customer is.
+func ownRecord(of domain.Subject, known world.Known) bool {
+	if known.World == nil || of.Actor.ID == "" {
+		return false
+	}
+	e, ok := known.World.Staff.Employee(of.Actor.ID)
+	return ok && e.CustomerID == of.Customer
 }
 
 func (c GrantAnnualReward) check() error {
