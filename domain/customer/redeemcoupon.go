@@ -106,7 +106,7 @@ func (c RedeemCoupon) Decide(s State) ([]Event, error) {
 
 // find returns the coupon that is meant. Of several that had the code one after
 // another it is the one that was redeemed with the order, else the last one that
-// can be redeemed, else the last one.
+// can be redeemed (whose code it is now), else the last one.
 func (c RedeemCoupon) find(s State) (*issuedCoupon, error) {
 	if c.Code == "" {
 		return s.coupon(c.Subject, c.CouponID)
@@ -115,12 +115,10 @@ func (c RedeemCoupon) find(s State) (*issuedCoupon, error) {
 		return nil, err
 	}
 	rank := func(k *issuedCoupon) int {
-		switch open := k.State(c.Now) == CouponOpen; {
+		switch {
 		case s.counts(k.ID, c.OrderID):
-			return 3
-		case open && k.Claim != "": // the others had the code before
 			return 2
-		case open:
+		case k.State(c.Now) == CouponOpen:
 			return 1
 		}
 		return 0
