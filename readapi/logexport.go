@@ -13,16 +13,14 @@ import (
 var errHead = errors.New("readapi: the head of the log")
 
 // follow delivers every event after a position up to the head of the log as it
-// is at the start, however fast others write.
-func (a *API) follow(ctx context.Context, after uint64, deliver func(eventschema.Raw) error) error {
-	head, err := a.Head(ctx)
-	if err != nil {
-		return err
+// is at the start, however fast others write: all of them, or those whose types
+// begin with one of the prefixes. It returns that head.
+func (a *API) follow(ctx context.Context, after uint64, prefixes []string, deliver func(eventschema.Raw) error) (head uint64, err error) {
+	head, err = a.Head(ctx)
+	if err != nil || after >= head {
+		return head, err
 	}
-	if after >= head {
-		return nil
-	}
-	err = a.Log.Follow(ctx, after, nil, func(p eventschema.Page) error {
+	err = a.Log.Follow(ctx, after, prefixes, func(p eventschema.Page) error {
 		for _, raw := range p.Events {
 			if raw.Position > head {
 				return errHead
@@ -37,9 +35,9 @@ func (a *API) follow(ctx context.Context, after uint64, deliver func(eventschema
 		return nil
 	})
 	if errors.Is(err, errHead) {
-		return nil
+		err = nil
 	}
-	return err
+	return head, err
 }
 
 func (a *API) exportLog(w http.ResponseWriter, r *http.Request) error {
@@ -55,7 +53,7 @@ func (a *API) exportLog(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	x.end.Position = after
-	err = a.follow(r.Context(), after, func(raw eventschema.Raw) error {
+	_, err = a.follow(r.Context(), after, nil, func(raw eventschema.Raw) error {
 		if foreign(raw) {
 			return nil
 		}

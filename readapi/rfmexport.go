@@ -1,9 +1,9 @@
 package readapi
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/rfm"
 )
 
@@ -30,8 +31,14 @@ type RFMRow struct {
 	Reason       string  `json:"reason,omitempty"`
 }
 
-// exportColumns is the first line of a CSV export.
-var exportColumns = []string{"customer", "recency_days", "transactions", "amount", "r", "f", "m", "score", "label"}
+// rfmTable is an export of scores.
+var rfmTable = table[RFMRow]{
+	columns: []string{"customer", "recency_days", "transactions", "amount", "r", "f", "m", "score", "label"},
+	fields: func(dst []string, r RFMRow) []string {
+		return append(dst, r.Customer, number(r.RecencyDays), number(r.Transactions), text(r.Amount),
+			number(r.R), number(r.F), number(r.M), number(r.Score), text(r.Label))
+	},
+}
 
 const exportBatch = 1000
 
@@ -52,14 +59,9 @@ func (a *API) exportRFM(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	contentType, newRows := ndjson, newJSONRows
-	if accepts(r, csvType) {
-		contentType, newRows = csvType, newCSVRows
-	}
 	w.Header().Set("Rapport-Position", strconv.FormatUint(o.position, 10))
-	out := newStream(w, contentType)
+	out, rows := rfmTable.open(w, r)
 	defer out.release()
-	rows := newRows(out)
 	write := func(batch []named) error { return a.exportBatch(ctx, o, batch, rows.row) }
 	if source == "" {
 		err = a.everybodyWhoOrdered(ctx, o, func(ids []uuid.UUID) error {
@@ -104,41 +106,51 @@ func (a *API) everybodyWhoOrdered(ctx context.Context, o overall, yield func([]u
 // they are collected and sorted: some hundred bytes a customer, and no more.
 func (a *API) exportBySource(ctx context.Context, o overall, source string, write func([]named) error) error {
 	var all []named
-	err := a.everybodyWhoOrdered(ctx, o, func(ids []uuid.UUID) error {
-		docs, err := a.Documents.Documents(ctx, o.profile, o.partitions, ids)
-		if err != nil {
-			return err
-		}
-		for i, stored := range docs {
-			if stored == nil {
-				continue
-			}
-			var d struct {
-				ExternalIDs []customer.LinkedID `json:"external_ids"`
-			}
-			if err := json.Unmarshal(stored, &d); err != nil {
-				return fmt.Errorf("profile document of %v: %w", ids[i], err)
-			}
-			for _, x := range d.ExternalIDs {
-				if x.System == source && x.ID != "" {
-					all = append(all, named{x.ID, ids[i]})
-				}
-			}
-		}
-		return nil
+	err := a.everybodyWhoOrdered(ctx, o, func(ids []uuid.UUID) (err error) {
+		all, err = a.appendLinked(ctx, all, o.profile, o.partitions, source, ids)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b named) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.id.String(), b.id.String()))
-	})
+	slices.SortFunc(all, byName)
 	for batch := range slices.Chunk(all, exportBatch) {
 		if err := write(batch); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// appendLinked appends customers under each id that a system has for them. Who has
+// none there is left out.
+func (a *API) appendLinked(ctx context.Context, dst []named, profiles projections.Generation, partitions int, system string, ids []uuid.UUID) ([]named, error) {
+	docs, err := a.Documents.Documents(ctx, profiles, partitions, ids)
+	if err != nil {
+		return dst, err
+	}
+	for i, stored := range docs {
+		if stored == nil {
+			continue
+		}
+		var d struct {
+			ExternalIDs []customer.LinkedID `json:"external_ids"`
+		}
+		if err := json.Unmarshal(stored, &d); err != nil {
+			return dst, fmt.Errorf("profile document of %v: %w", ids[i], err)
+		}
+		for _, x := range d.ExternalIDs {
+			if x.System == system && x.ID != "" {
+				dst = append(dst, named{x.ID, ids[i]})
+			}
+		}
+	}
+	return dst, nil
+}
+
+// byName orders customers by name, in byte order.
+func byName(a, b named) int {
+	return cmp.Or(cmp.Compare(a.name, b.name), bytes.Compare(a.id[:], b.id[:]))
 }
 
 // exportBatch scores customers, all by one calibration.
@@ -176,41 +188,6 @@ func rowOf(name string, s RFM) RFMRow {
 		row.Amount = &text
 	}
 	return row
-}
-
-// rows writes an export in some format.
-type rows interface {
-	row(RFMRow) error
-	end() error
-}
-
-type jsonRows struct{ enc *json.Encoder }
-
-func newJSONRows(out *stream) rows { return jsonRows{json.NewEncoder(out)} }
-
-func (j jsonRows) row(r RFMRow) error { return j.enc.Encode(r) }
-func (j jsonRows) end() error         { return nil }
-
-type csvRows struct {
-	w      *csv.Writer
-	fields []string
-}
-
-func newCSVRows(out *stream) rows {
-	c := &csvRows{w: csv.NewWriter(out), fields: make([]string, len(exportColumns))}
-	_ = c.w.Write(exportColumns) // an error shows at the end
-	return c
-}
-
-func (c *csvRows) row(r RFMRow) error {
-	c.fields = append(c.fields[:0], r.Customer, number(r.RecencyDays), number(r.Transactions), text(r.Amount),
-		number(r.R), number(r.F), number(r.M), number(r.Score), text(r.Label))
-	return c.w.Write(c.fields)
-}
-
-func (c *csvRows) end() error {
-	c.w.Flush()
-	return c.w.Error()
 }
 
 func number[N int | int64](n *N) string {
