@@ -12,6 +12,7 @@ import (
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/duplicates"
 	"github.com/rapport-crm/rapport/projections/lifecycle"
+	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
@@ -19,7 +20,7 @@ import (
 )
 
 func views() []projections.Projection {
-	return []projections.Projection{profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New()}
+	return []projections.Projection{profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New(), loyalty.New()}
 }
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -30,6 +30,7 @@ import (
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/duplicates"
 	"github.com/rapport-crm/rapport/projections/lifecycle"
+	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
@@ -170,7 +171,7 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 
 // readModels is every view there is.
 func readModels() []projections.Projection {
-	return []projections.Projection{projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New()}
+	return []projections.Projection{projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New(), loyalty.New()}
 }
 
 // wire puts the parts together.
