@@ -93,13 +93,16 @@ func postClose(ctx context.Context, c *client.Client, day domain.Date) (position
 // settled waits until what fell due by the days closed up to a position is booked
 // and shows in the read models. The server must be one that runs the jobs.
 func settled(ctx context.Context, c *client.Client, position uint64) error {
-	for poll := 5 * time.Millisecond; ; poll = min(2*poll, 500*time.Millisecond) {
+	var behind []string
+	for poll := 5 * time.Millisecond; ctx.Err() == nil; poll = min(2*poll, 500*time.Millisecond) {
 		var answer readapi.Jobs
-		if err := c.Get(ctx, "/v1/jobs", nil, &answer); err != nil {
+		if err := c.Get(ctx, "/v1/jobs", nil, &answer); ctx.Err() != nil {
+			break
+		} else if err != nil {
 			return fmt.Errorf("the day is closed, but whether all is booked cannot be told: %w", err)
 		}
 		var through uint64
-		var behind []string
+		behind = nil
 		for _, j := range answer.Jobs {
 			through = max(through, j.Through)
 			if j.Position < position {
@@ -113,9 +116,9 @@ func settled(ctx context.Context, c *client.Client, position uint64) error {
 		select {
 		case <-time.After(poll):
 		case <-ctx.Done():
-			return fmt.Errorf("the day is closed, but not all is booked yet by %s (%w); /v1/jobs tells more", strings.Join(behind, ", "), ctx.Err())
 		}
 	}
+	return fmt.Errorf("the day is closed, but not all is booked yet by %s (%w); /v1/jobs tells more", strings.Join(behind, ", "), ctx.Err())
 }
 
 // scored waits until all scores follow what the log asks for up to a position.

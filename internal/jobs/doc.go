@@ -1,7 +1,8 @@
 // Package jobs is the work that belongs to no partition and no request: closing
-// the days by the clock, calibrating the scores over all partitions, moving
-// customers from stage to stage when they were idle for long enough, going on
-// with handovers that broke off, and erasing whose erasure was approved.
+// the days by the clock, calibrating the scores over all partitions, booking what
+// time alone brings about (such as moves from stage to stage of customers who were
+// idle for long enough), going on with handovers that broke off, and erasing whose
+// erasure was approved.
 //
 // Every process runs them; that is harmless, because a step that was done before,
 // here or elsewhere, is found done: by a command id that follows from what caused
