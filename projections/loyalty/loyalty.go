@@ -55,8 +55,8 @@ const (
 // TierKinds is every kind of tier change.
 var TierKinds = []string{TierUpgraded, TierRetained, TierDowngraded, TierOverridden}
 
-// kept says whether there is anything to keep.
-func (d *Document) kept() bool {
+// Kept says whether there is anything to keep.
+func (d *Document) Kept() bool {
 	return d.Ever || !d.Clock.IsZero() || len(d.Days) > 0 || len(d.Proposals) > 0
 }
 
@@ -73,7 +73,7 @@ func fold(d *Document, event projections.Event) bool {
 	case customer.RefundRecorded:
 		ok = e.Qualifying != nil
 	case customer.PersonalDataErased:
-		ok = d.kept()
+		ok = d.Kept()
 		d.Erased = ok
 	case customer.ProgramJoined, customer.ProgramLeft, customer.PointsForfeited, customer.PointsEarned, customer.PointsGranted,
 		customer.PointsActivated, customer.PointsHeld, customer.HoldReleased, customer.HoldCaptured, customer.PointsRedeemed,

@@ -15,6 +15,9 @@ import (
 // The indexes of the view. Dates are business dates, such as 2026-03-01. All of
 // them say what is booked.
 const (
+	// IndexAll has the account of everybody who is or was a member; no key, so that
+	// they come by id.
+	IndexAll = "all"
 	// IndexDue says when something falls due that time alone brings about: the date
 	// on which it does.
 	IndexDue = "due"
@@ -59,12 +62,13 @@ func zoneOf(w *projections.World) *time.Location {
 }
 
 func indexes(d *Document, w *projections.World) []projections.Place {
-	if !d.kept() {
+	if !d.Kept() {
 		return nil
 	}
 	zone := zoneOf(w)
-	places := make([]projections.Place, 0, 8+len(d.TierChanges))
+	places := make([]projections.Place, 0, 9+len(d.TierChanges))
 	add := func(index, key string) { places = append(places, projections.Place{Index: index, Key: key}) }
+	add(IndexAll, "")
 	if at, ok := d.NextDue(); ok {
 		add(IndexDue, domain.DateOf(at, zone).String())
 	}

@@ -42,7 +42,7 @@ const (
 const Never = "never"
 
 func metrics(d *Document, w *projections.World) []projections.Metric {
-	if !d.kept() {
+	if !d.Kept() {
 		return nil
 	}
 	list := make([]projections.Metric, 0, 12)
