@@ -43,6 +43,7 @@ type API struct {
 
 	worlds  worlds
 	past    timeline
+	reading turnstile // of who reads the accounts of all members from the log
 	sealing sync.Once
 	sealed  cursors
 }
@@ -63,6 +64,7 @@ func (a *API) Routes() []web.Route {
 		a.duplicateRoutes(),
 		a.ownerRoutes(),
 		a.careRoutes(),
+		a.programmeRoutes(),
 		a.projectionRoutes(),
 		[]web.Route{a.jobRoute()},
 		a.logRoutes(),

@@ -13,6 +13,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/lifecycle"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 )
@@ -21,6 +22,7 @@ import (
 var (
 	profileView = profile.New()
 	rfmView     = rfm.New()
+	loyaltyView = loyalty.New()
 )
 
 // Customer is a customer as it is.

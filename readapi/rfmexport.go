@@ -82,8 +82,13 @@ func (a *API) exportRFM(w http.ResponseWriter, r *http.Request) error {
 
 // everybodyWhoOrdered yields who has a document of orders, by id, in batches.
 func (a *API) everybodyWhoOrdered(ctx context.Context, o overall, yield func([]uuid.UUID) error) error {
+	return a.everybodyIn(ctx, o.rfm, o.partitions, rfm.IndexAll, yield)
+}
+
+// everybodyIn yields the customers in an index, in its order and in batches.
+func (a *API) everybodyIn(ctx context.Context, g projections.Generation, partitions int, index string, yield func([]uuid.UUID) error) error {
 	for after := ""; ; {
-		members, _, err := a.Documents.Range(ctx, o.rfm, o.partitions, RangeQuery{Index: rfm.IndexAll, After: after, Limit: exportBatch})
+		members, _, err := a.Documents.Range(ctx, g, partitions, RangeQuery{Index: index, After: after, Limit: exportBatch})
 		if err != nil || len(members) == 0 {
 			return err
 		}
