@@ -15,7 +15,9 @@ import (
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/profile"
+	"golang.org/x/sync/errgroup"
 )
 
 // UpcomingCare is who has which moment when, within business dates.
@@ -34,6 +36,7 @@ type FestivalDay struct {
 	Occasion string      `json:"occasion"`
 	Year     int         `json:"year"` // of its calendar: what record-care-action calls it
 	Date     domain.Date `json:"date"`
+	Members  int64       `json:"members"` // of the loyalty programme, now: whose moment it is
 }
 
 // CareMoment is a moment of one customer.
@@ -68,6 +71,7 @@ type careQuery struct {
 // personalMoment is a customer's moment in the making.
 type personalMoment struct {
 	profile profile.Document
+	account loyalty.Document
 	*CareMoment
 }
 
@@ -84,11 +88,11 @@ func (a *API) upcomingCare(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	o, err := a.across(ctx, profile.Name, least)
+	look, err := a.careLook(ctx, least)
 	if err != nil {
 		return err
 	}
-	now, zone, err := a.businessNow(ctx, o.world)
+	now, zone, err := a.businessNow(ctx, look.world)
 	if err != nil {
 		return err
 	}
@@ -105,7 +109,7 @@ func (a *API) upcomingCare(w http.ResponseWriter, r *http.Request) error {
 			return p.err()
 		}
 	}
-	rules, err := careRules(o.world, today, q.Version)
+	rules, err := careRules(look.world, today, q.Version)
 	if err != nil {
 		return err
 	}
@@ -119,12 +123,17 @@ func (a *API) upcomingCare(w http.ResponseWriter, r *http.Request) error {
 			return p.err()
 		}
 	}
-	look := careLook{across: o, zone: zone, from: q.From, to: q.To}
-	answer := UpcomingCare{
-		From: q.From, To: q.To, PolicyVersion: rules.Version, Festivals: look.festivals(occasions), Moments: []CareMoment{}, Stamp: o.stamp(),
+	look.zone, look.from, look.to = zone, q.From, q.To
+	totals, _, err := a.Documents.Metrics(ctx, look.accounts, look.partitions)
+	if err != nil {
+		return err
 	}
-	fetch := func(cs []*candidate) error { return a.fetchMoments(ctx, o, cs) }
-	found, next, err := a.walk(ctx, o.partitions, look.stretches(occasions), q.Place, limit, fetch, func(*candidate) bool { return true })
+	answer := UpcomingCare{
+		From: q.From, To: q.To, PolicyVersion: rules.Version,
+		Festivals: look.festivals(occasions, totals[loyalty.MetricMembers]), Moments: []CareMoment{}, Stamp: look.stamp(),
+	}
+	fetch := func(cs []*candidate) error { return a.fetchMoments(ctx, look, cs) }
+	found, next, err := a.walk(ctx, look.partitions, look.stretches(occasions), q.Place, limit, fetch, func(*candidate) bool { return true })
 	if err != nil {
 		return err
 	}
@@ -158,13 +167,27 @@ func careRules(w *projections.World, on domain.Date, version int) (policy.Publis
 
 // careLook is where and when moments are looked for.
 type careLook struct {
-	across
+	across   // the profiles
+	accounts projections.Generation
 	zone     *time.Location
 	from, to domain.Date
 }
 
+// careLook waits for the read models that know of moments.
+func (a *API) careLook(ctx context.Context, least uint64) (l careLook, err error) {
+	accounts, err := a.across(ctx, loyalty.Name, least)
+	if err != nil {
+		return l, err
+	}
+	if l.across, err = a.across(ctx, profile.Name, least); err != nil {
+		return l, err
+	}
+	l.accounts, l.position = accounts.generation, min(l.position, accounts.position)
+	return l, nil
+}
+
 // festivals returns the festivals among occasions, by date.
-func (l careLook) festivals(occasions []care.Occasion) []FestivalDay {
+func (l careLook) festivals(occasions []care.Occasion, members int64) []FestivalDay {
 	days := []FestivalDay{}
 	for _, o := range occasions {
 		if o.Kind != care.Festival {
@@ -172,7 +195,7 @@ func (l careLook) festivals(occasions []care.Occasion) []FestivalDay {
 		}
 		for year := l.from.Year() - 1; year <= l.to.Year(); year++ { // another calendar's year ends later
 			if on, ok := o.On(year, 0); ok && on >= l.from && on <= l.to {
-				days = append(days, FestivalDay{Occasion: o.ID, Year: year, Date: on})
+				days = append(days, FestivalDay{Occasion: o.ID, Year: year, Date: on, Members: members})
 			}
 		}
 	}
@@ -184,8 +207,12 @@ func (l careLook) festivals(occasions []care.Occasion) []FestivalDay {
 // own: those of an occasion year by year.
 func (l careLook) stretches(occasions []care.Occasion) (all []stretch) {
 	for _, o := range occasions {
-		if o.Kind != care.Birthday {
+		generation, index := l.generation, profile.IndexBirthday
+		switch o.Kind {
+		case care.Festival:
 			continue
+		case care.Anniversary:
+			generation, index = l.accounts, loyalty.IndexJoined
 		}
 		for year := l.from.Year(); year <= l.to.Year(); year++ {
 			first, last := max(l.from, domain.NewDate(year, 1, 1)), min(l.to, domain.NewDate(year, 12, 31))
@@ -194,7 +221,7 @@ func (l careLook) stretches(occasions []care.Occasion) (all []stretch) {
 				end = "02-29" // comes on the day before, this year
 			}
 			all = append(all, stretch{
-				generation: l.generation, index: profile.IndexBirthday, from: profile.DayKey(first),
+				generation: generation, index: index, from: profile.DayKey(first),
 				past: func(key string) bool { return key > end },
 				only: func(c *candidate) bool { return l.has(c, o, year) },
 			})
@@ -210,6 +237,9 @@ func (l careLook) has(c *candidate, o care.Occasion, year int) bool {
 		return false
 	}
 	since, ok := m.profile.BirthDate()
+	if o.Kind == care.Anniversary {
+		since, ok = domain.DateOf(m.account.JoinedAt, l.zone), m.account.Joined
+	}
 	if !ok {
 		return false
 	}
@@ -240,8 +270,8 @@ func (l careLook) contacts(m *personalMoment, o care.Occasion) error {
 	return nil
 }
 
-// fetchMoments reads the profiles of candidates.
-func (a *API) fetchMoments(ctx context.Context, o across, cs []*candidate) error {
+// fetchMoments reads the documents of candidates.
+func (a *API) fetchMoments(ctx context.Context, l careLook, cs []*candidate) error {
 	if len(cs) == 0 {
 		return nil
 	}
@@ -249,17 +279,25 @@ func (a *API) fetchMoments(ctx context.Context, o across, cs []*candidate) error
 	for i, c := range cs {
 		ids[i] = c.id
 	}
-	docs, err := a.Documents.Documents(ctx, o.generation, o.partitions, ids)
-	if err != nil {
+	var docs [2][][]byte
+	group, ctx := errgroup.WithContext(ctx)
+	for i, g := range []projections.Generation{l.generation, l.accounts} {
+		group.Go(func() (err error) {
+			docs[i], err = a.Documents.Documents(ctx, g, l.partitions, ids)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	for i, c := range cs {
-		if docs[i] == nil {
-			continue
-		}
 		m := new(personalMoment)
-		if err := json.Unmarshal(docs[i], &m.profile); err != nil {
-			return fmt.Errorf("profile document of %v: %w", c.id, err)
+		for n, into := range []any{&m.profile, &m.account} {
+			if stored := docs[n][i]; stored != nil {
+				if err := json.Unmarshal(stored, into); err != nil {
+					return fmt.Errorf("documents of %v: %w", c.id, err)
+				}
+			}
 		}
 		c.item = m
 	}

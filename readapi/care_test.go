@@ -15,10 +15,11 @@ import (
 	"github.com/rapport-crm/rapport/readapi"
 )
 
-// caringShop has a policy of care and five customers: 1 was born on 29 February and
-// consents, 2 on 1 March and lives in Shanghai, 3 on 31 December and has been thought
-// of, 4 on 2 March and was erased, 5 has no date of birth. Business today is 26
-// February 2026.
+// caringShop has a policy of care and five customers: 1 was born on 29 February,
+// joined the programme on the same day in Berlin and consents, 2 was born on 1 March,
+// joined on 31 December and lives in Shanghai, 3 was born on 31 December, has been
+// thought of and joins in a week, 4 was erased and 5 left. Business today is 26 February
+// 2026.
 func caringShop(t testing.TB) *shop {
 	s := newShop(t)
 	s.policy()
@@ -28,6 +29,7 @@ func caringShop(t testing.TB) *shop {
 	}
 	moments := care.Policy{Name: "test", Occasions: []care.Occasion{
 		{ID: "birthday", Kind: care.Birthday, Channels: []string{"email", "phone"}, Purpose: "marketing", LeadDays: 7, FollowDays: 7},
+		{ID: "anniversary", Kind: care.Anniversary, Channels: []string{"email"}, Purpose: "marketing"},
 		{ID: "new_year", Kind: care.Festival, Festival: &care.MonthDay{Calendar: care.Solar, Month: 1, Day: 1}, Channels: []string{"email"}, Purpose: "marketing"},
 		{ID: "spring_festival", Kind: care.Festival, Festival: &care.MonthDay{Calendar: care.ChineseLunar, Month: 1, Day: 1}, Channels: []string{"email"}, Purpose: "marketing"},
 		{ID: "laba", Kind: care.Festival, Festival: &care.MonthDay{Calendar: care.ChineseLunar, Month: 12, Day: 8}, Channels: []string{"email"}, Purpose: "marketing"},
@@ -47,6 +49,14 @@ func caringShop(t testing.TB) *shop {
 	s.customer(someone(3), customer.CareActionDone{
 		Occasion: "birthday", Year: 2026, On: domain.NewDate(2026, 12, 31), Channel: "email", Purpose: "marketing", LegalBasis: "consent", Note: "a card", At: day(3, 9),
 	})
+	for n, joined := range []string{"2024-02-28T23:30:00Z", "2025-12-31T11:00:00Z", "2026-03-05T11:00:00Z", "2025-03-05T11:00:00Z", "2025-03-05T11:00:00Z"} {
+		at, err := time.Parse(time.RFC3339, joined)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.customer(someone(uint64(n+1)), customer.ProgramJoined{Trigger: customer.TriggerRequest, JoinedAt: at})
+	}
+	s.customer(someone(5), customer.ProgramLeft{LeftAt: day(1, 0)})
 	s.customer(someone(4), customer.PersonalDataErased{ErasedAt: day(4, 9)})
 	s.closeDay("2026-02-25")
 	s.project()
@@ -62,7 +72,7 @@ func (s *shop) upcoming(query string) (got readapi.UpcomingCare) {
 // moments writes an answer, a moment a line.
 func moments(got readapi.UpcomingCare) (lines []string) {
 	for _, f := range got.Festivals {
-		lines = append(lines, fmt.Sprintf("%s %s %d", f.Date, f.Occasion, f.Year))
+		lines = append(lines, fmt.Sprintf("%s %s %d of %d", f.Date, f.Occasion, f.Year, f.Members))
 	}
 	for _, m := range got.Moments {
 		line := fmt.Sprintf("%s %s %d of %s: %d years", m.Date, m.Occasion, m.Year, nameOf(m.CustomerID), m.Years)
@@ -83,22 +93,31 @@ func TestUpcomingCare(t *testing.T) {
 	first := "2026-02-28 birthday 2026 of 1: 42 years, email true consent, phone false channel_unavailable"
 	second := "2026-03-01 birthday 2026 of 2: 36 years" + nobody
 	third := "2026-12-31 birthday 2026 of 3: 36 years, done by email" + nobody
+	joined := "2026-02-28 anniversary 2026 of 1: 2 years, email true consent"
 	for query, want := range map[string][]string{
-		"":                                   {first, second},
-		"?days=2":                            {first},
-		"?days=0":                            nil,
-		"?from=2026-02-28&days=0":            {first},
-		"?from=2026-02-28&to=2026-03-01":     {first, second},
-		"?from=2026-03-01&to=2026-03-02":     {second},
-		"?from=2028-02-28&days=0":            nil,
-		"?from=2028-02-29&days=0":            {"2028-02-29 birthday 2028 of 1: 44 years, email true consent, phone false channel_unavailable"},
-		"?occasion=birthday&from=2026-12-01": {third},
-		"?from=2026-12-20&to=2027-03-01": {
-			"2027-01-01 new_year 2027", "2027-01-15 laba 2026", "2027-02-06 spring_festival 2027",
-			third, "2027-02-28 birthday 2027 of 1: 43 years, email true consent, phone false channel_unavailable", "2027-03-01 birthday 2027 of 2: 37 years" + nobody,
+		"":                               {first, second, joined},
+		"?days=2":                        {first, joined},
+		"?days=0":                        nil,
+		"?from=2026-02-28&days=0":        {first, joined},
+		"?from=2026-02-28&to=2026-03-01": {first, second, joined},
+		"?from=2026-03-01&to=2026-03-05": {second},
+		"?from=2028-02-28&days=0":        nil,
+		"?from=2028-02-29&days=0": {
+			"2028-02-29 birthday 2028 of 1: 44 years, email true consent, phone false channel_unavailable", "2028-02-29 anniversary 2028 of 1: 4 years, email true consent",
 		},
-		"?occasion=spring_festival&from=2026-01-01&days=366": {"2026-02-17 spring_festival 2026"},
-		"?from=1983-01-01&to=1984-01-01":                     {"1983-01-01 new_year 1983", "1983-01-21 laba 1982", "1983-02-13 spring_festival 1983", "1984-01-01 new_year 1984"}, // not born yet
+		"?occasion=birthday&from=2026-12-01": {third},
+		"?occasion=anniversary&from=2027-03-01&to=2028-02-29": {
+			"2027-03-05 anniversary 2027 of 3: 1 years, email false consent_missing", "2027-12-31 anniversary 2027 of 2: 2 years, email false consent_missing",
+			"2028-02-29 anniversary 2028 of 1: 4 years, email true consent",
+		},
+		"?from=2026-12-20&to=2027-02-20": {
+			"2027-01-01 new_year 2027 of 3", "2027-01-15 laba 2026 of 3", "2027-02-06 spring_festival 2027 of 3",
+			third, "2026-12-31 anniversary 2026 of 2: 1 years, email false consent_missing",
+		},
+		"?occasion=spring_festival&from=2026-01-01&days=366": {"2026-02-17 spring_festival 2026 of 3"},
+		"?from=1983-01-01&to=1984-01-01": { // nobody was born yet
+			"1983-01-01 new_year 1983 of 3", "1983-01-21 laba 1982 of 3", "1983-02-13 spring_festival 1983 of 3", "1984-01-01 new_year 1984 of 3",
+		},
 	} {
 		if diff := cmp.Diff(want, moments(s.upcoming(query))); diff != "" {
 			t.Errorf("%s:\n%s", query, diff)
