@@ -23,6 +23,7 @@ func TestFieldChanges(t *testing.T) {
 		},
 		"by system and id":      {`{"list":[{"system":"s","id":"1"}]}`, `{"list":[{"system":"s","id":"1","x":true}]}`, []change{{"list[s:1].x", "null", "true"}}},
 		"by purpose, channel":   {`{"list":[{"purpose":"p","channel":"e","x":1},{"purpose":"p","channel":"f","x":1}]}`, `{"list":[{"purpose":"p","channel":"e","x":1},{"purpose":"p","channel":"f","x":2}]}`, []change{{"list[p:f].x", "1", "2"}}},
+		"by occasion and year":  {`{"list":[{"occasion":"o","year":1,"event_id":"x"}]}`, `{"list":[{"occasion":"o","year":1,"event_id":"x"},{"occasion":"o","year":2,"event_id":"y"}]}`, []change{{"list[o:2].occasion", "null", `"o"`}, {"list[o:2].year", "null", "2"}}},
 		"by place":              {`{"list":[{"x":1},{"x":1}]}`, `{"list":[{"x":1},{"x":2}]}`, []change{{"list[1].x", "1", "2"}}},
 		"plain values":          {`{"tags":["a","b"]}`, `{"tags":["b","c"]}`, []change{{"tags[c]", "null", `"c"`}, {"tags[a]", `"a"`, "null"}}},
 		"the order of them":     {`{"tags":["a","b"]}`, `{"tags":["b","a"]}`, []change{{"tags", `["a","b"]`, `["b","a"]`}}},
