@@ -175,6 +175,7 @@ func (a *Account) Fold(r Record) {
 		a.Joined, a.Ever = true, true
 	case ProgramLeft:
 		a.Joined, a.LeftAt = false, e.LeftAt
+		a.Tier = TierStanding{} // who comes back begins at the base
 		a.tick(e.LeftAt)
 	case OrderPaid:
 		a.qualify(e.Qualifying, 1)
@@ -227,7 +228,7 @@ func (a *Account) Fold(r Record) {
 		a.Tier.fold(r, a)
 		return
 	}
-	if e, ok := r.Event.(PointsGranted); ok {
+	if e, ok := r.Event.(PointsGranted); ok && e.Lot.Source.Kind == LotBonus {
 		a.settled(e.Lot.Source.Ref)
 	}
 }
@@ -236,10 +237,11 @@ func (a *Account) Fold(r Record) {
 func (a *Account) foldSpending(r Record) {
 	switch e := r.Event.(type) {
 	case PointsHeld:
-		h := Hold{HoldID: e.HoldID, Points: e.Points, Transfer: e.Transfer, HeldAt: e.HeldAt, ExpiresAt: e.ExpiresAt}
+		h := Hold{HoldID: e.HoldID, Transfer: e.Transfer, HeldAt: e.HeldAt, ExpiresAt: e.ExpiresAt}
 		for _, p := range e.From {
 			if l := a.Lot(p.LotID); l != nil {
 				h.From = append(h.From, HeldLot{p.Points, l.Lot})
+				h.Points += p.Points // all of e.Points, but for a past that does not know of a lot
 			}
 		}
 		a.debit(e.From)
@@ -424,7 +426,7 @@ func (a *Account) extend(e ExpiryExtended) {
 	to := e.To
 	a.reschedule(func(l *Lot) {
 		if slices.Contains(e.Lots, l.LotID) {
-			l.ExpiresAt, l.Rolling = &to, false
+			l.ExpiresAt = &to
 		}
 	})
 	a.tick(e.ExtendedAt)
@@ -438,7 +440,7 @@ func (a *Account) roll(to *time.Time) {
 	end := *to
 	a.RollsTo = &end
 	a.reschedule(func(l *Lot) {
-		if l.Rolling {
+		if l.Rolling && l.ExpiresAt.Before(end) {
 			l.ExpiresAt = &end
 		}
 	})
@@ -449,9 +451,11 @@ func (a *Account) reschedule(change func(*Lot)) {
 		change(&a.Lots[i].Lot)
 	}
 	for i := range a.Holds {
-		for n := range a.Holds[i].From {
-			change(&a.Holds[i].From[n].Lot)
+		from := a.Holds[i].From
+		for n := range from {
+			change(&from[n].Lot)
 		}
+		slices.SortFunc(from, func(x, y HeldLot) int { return bySpending(x.Lot, y.Lot) })
 	}
 	slices.SortFunc(a.Lots, func(x, y OpenLot) int { return bySpending(x.Lot, y.Lot) })
 }
@@ -505,6 +509,8 @@ func (t *TierStanding) fold(r Record, a *Account) {
 		until := e.Until
 		*t = TierStanding{e.To, e.OverriddenAt, &until, nil, r.ID, before}
 		a.tick(e.OverriddenAt)
+	case TierOverrideLifted:
+		a.tick(e.LiftedAt)
 	}
 }
 

@@ -20,11 +20,13 @@ import (
 type booker struct {
 	domain.Subject
 	Account                   // as far as booked; it is the booker's own
+	erased   bool             // the customer was
 	ledger   *ledger          // the state's: as of before the first event
 	lapsed   map[string]int64 // of a lot, since then
 	now      time.Time        // of the decision
 	programs []loyalty.Version
 	ladders  []tier.Version
+	reason   string  // what somebody said of it, kept with what is reversed
 	due      []Event // what was due when the decision is made
 	events   []Event
 }
@@ -32,7 +34,7 @@ type booker struct {
 // newBooker returns a booker that has booked what was due when it is decided on a
 // fact, which may be older; without a fact, now.
 func newBooker(of domain.Subject, known world.Known, s State, fact time.Time) *booker {
-	b := &booker{Subject: of, Account: s.Loyalty.clone(), ledger: &s.ledger, now: decidedAt(of, known, fact)}
+	b := &booker{Subject: of, Account: s.Loyalty.clone(), erased: s.Erased, ledger: &s.ledger, now: decidedAt(of, known, fact)}
 	if known.World != nil {
 		b.programs, b.ladders = known.World.Policies.Loyalties(), known.World.Policies.Tiers()
 	}
@@ -57,12 +59,22 @@ func decidedAt(of domain.Subject, known world.Known, fact time.Time) time.Time {
 // At returns the account as of an instant, with what fell due since it was booked.
 // Of what is later it knows as much as a does.
 func (a *Account) At(t time.Time, zone *time.Location, policies policy.Set) Account {
+	return a.elapsed(t, zone, policies).Account
+}
+
+// Due returns the events that would book what fell due up to an instant and is not
+// booked, in the order in which it did.
+func (a *Account) Due(t time.Time, zone *time.Location, policies policy.Set) []Event {
+	return a.elapsed(t, zone, policies).taken()
+}
+
+func (a *Account) elapsed(t time.Time, zone *time.Location, policies policy.Set) *booker {
 	b := &booker{
 		Subject: domain.Subject{Now: t, Zone: zone}, Account: a.clone(), ledger: new(ledger), now: t,
 		programs: policies.Loyalties(), ladders: policies.Tiers(),
 	}
 	b.elapse(t)
-	return b.Account
+	return b
 }
 
 // NextDue returns when the next thing falls due that time alone does: a lot becomes
@@ -77,6 +89,8 @@ func (b *booker) book(e Event) {
 	switch e := e.(type) {
 	case PointsExpired:
 		b.lapse(Portion{e.LotID, e.Points})
+	case PointsForfeited:
+		b.lapse(e.From...)
 	case HoldReleased:
 		b.lapse(e.Lapsed...)
 	case RedemptionReversed:
@@ -377,6 +391,7 @@ func (b *booker) refunded(o *Order, cause ReversalCause) {
 		kept, _ := x.Inputs.Award(left)
 		b.takeBack(v, x, x.kept-kept, left.RatString(), cause)
 	}
+	b.vacate()
 	why := TierCause{Type: TierRefund, OrderID: o.OrderID, RefundID: cause.RefundID}
 	if cause.Type == ReversalCancelled {
 		why.Type = TierCancelled
@@ -392,11 +407,13 @@ func (b *booker) takeBack(v loyalty.Version, x *earn, points int64, remaining st
 	}
 	e := PointsEarnReversed{
 		Source: x.Lot.Source, LotID: x.Lot.LotID, Points: points, Kept: x.kept - points, Remaining: remaining,
-		PlacedOn: x.PlacedOn, Cause: cause, PolicyVersion: v.Version, ReversedAt: b.now,
+		PlacedOn: x.PlacedOn, Cause: cause, Reason: b.reason, PolicyVersion: v.Version, ReversedAt: b.now,
 	}
 	own := b.Lot(x.Lot.LotID)
 	if v.Policy.Reversal.Earn == loyalty.OnlyPending && (own == nil || !own.Pending) {
-		b.book(EarnReversalDeclined{e.Source, e.LotID, points, cause, v.Version, b.now})
+		b.book(EarnReversalDeclined{
+			Source: e.Source, LotID: e.LotID, Points: points, Cause: cause, Reason: b.reason, PolicyVersion: v.Version, DeclinedAt: b.now,
+		})
 		return
 	}
 	left := points
@@ -439,7 +456,9 @@ func (b *booker) comesBack(p *loyalty.Policy, o *Order, r *redemption) int64 {
 // reverseRedemption gives spent points back to their lots: those that were taken
 // last first.
 func (b *booker) reverseRedemption(v loyalty.Version, r *redemption, points int64, cause ReversalCause) {
-	e := RedemptionReversed{RedemptionID: r.RedemptionID, Points: points, Cause: cause, PolicyVersion: v.Version, ReversedAt: b.now}
+	e := RedemptionReversed{
+		RedemptionID: r.RedemptionID, Points: points, Cause: cause, Reason: b.reason, PolicyVersion: v.Version, ReversedAt: b.now,
+	}
 	for _, held := range slices.Backward(r.left) {
 		n := min(points, held.Points)
 		if n == 0 {
@@ -452,7 +471,9 @@ func (b *booker) reverseRedemption(v loyalty.Version, r *redemption, points int6
 			e.Restored = append(e.Restored, x)
 		case v.Policy.Reversal.GraceDays > 0:
 			until := b.today() + domain.Date(v.Policy.Reversal.GraceDays)
-			x.Lot.LotID, x.Lot.ExpiresAt, x.Lot.Rolling, x.Grace = "grace:"+r.RedemptionID+":"+x.LotID, b.start(&until), false, true
+			// One for each end: what comes back later has a grace of its own.
+			x.Lot.LotID = "grace:" + r.RedemptionID + ":" + until.String() + ":" + x.LotID
+			x.Lot.ExpiresAt, x.Lot.Rolling, x.Grace = b.start(&until), false, true
 			x.Lot.Points = n
 			e.Restored = append(e.Restored, x)
 		default:
@@ -470,13 +491,28 @@ func (b *booker) reverseRedemption(v loyalty.Version, r *redemption, points int6
 
 // lotNow returns a lot that may be spent with the end that it has now.
 func (b *booker) lotNow(l Lot) Lot {
-	if is := b.Lot(l.LotID); is != nil {
-		return is.Lot
+	if is := b.there(l.LotID); is != nil {
+		return *is
 	}
 	if l.Rolling && b.RollsTo != nil && b.RollsTo.After(*l.ExpiresAt) {
 		l.ExpiresAt = b.RollsTo
 	}
 	return l
+}
+
+// there returns a lot of which something is left or held, nil if nothing is.
+func (b *booker) there(id string) *Lot {
+	if l := b.Lot(id); l != nil {
+		return &l.Lot
+	}
+	for i := range b.Holds {
+		for n := range b.Holds[i].From {
+			if held := &b.Holds[i].From[n]; held.Lot.LotID == id {
+				return &held.Lot
+			}
+		}
+	}
+	return nil
 }
 
 // forfeit books the loss of everything that is not held.

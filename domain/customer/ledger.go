@@ -2,6 +2,7 @@ package customer
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -16,11 +17,14 @@ type ledger struct {
 	redemptions map[string]*redemption
 	spentOn     map[string][]string // redemptions, by order
 	holds       map[string]PointsHeld
-	grants      map[string]PointsGranted // likewise
+	captured    map[string]string               // redemptions, by hold
+	givenBack   map[string]RedemptionReversed   // by the id of the request, where it had one
+	takenBack   map[string][]PointsEarnReversed // likewise
+	grants      map[string]PointsGranted        // likewise
 	adjustments map[string]PointsAdjusted
 	proposals   map[string]PointsProposed
 	rejected    map[string]bool  // proposals
-	lapsed      map[string]int64 // of a lot, unspent or when they should have come back
+	lapsed      map[string]int64 // of a lot, unspent or when they should have come back; forfeited, too
 	sent        map[uuid.UUID]PointsTransferredOut
 	received    map[uuid.UUID]PointsTransferredIn
 }
@@ -55,26 +59,24 @@ func (l *ledger) fold(event Event, a *Account) {
 		k := e.Lot.Source.key()
 		set(&l.earns, k, append(l.earns[k], &earn{PointsEarned: e, kept: e.Lot.Points}))
 	case PointsEarnReversed:
-		for _, x := range l.earns[e.Source.key()] {
-			if x.Lot.LotID == e.LotID {
-				x.kept -= e.Points
-				x.lapsed += e.Lapsed
-			}
-		}
+		l.takeBack(e)
 	case EarnReversalDeclined:
-		for _, x := range l.earns[e.Source.key()] {
-			if x.Lot.LotID == e.LotID {
-				x.kept -= e.Points
-			}
-		}
+		l.takeBack(PointsEarnReversed{Source: e.Source, LotID: e.LotID, Points: e.Points, Cause: e.Cause})
 	case PointsRedeemed:
 		l.spend(e, a.lots(e.From))
 	case HoldCaptured:
+		set(&l.captured, e.HoldID, e.RedemptionID)
 		l.spend(e.redeemed(), a.Hold(e.HoldID).lots(e.From))
 	case RedemptionReversed:
 		l.restore(e)
 	case PointsExpired:
 		l.lapse(e.LotID, e.Points)
+	case PointsForfeited:
+		for _, p := range e.From {
+			l.lapse(p.LotID, p.Points)
+		}
+	case ExpiryExtended:
+		l.extend(e)
 	case PointsHeld:
 		set(&l.holds, e.HoldID, e)
 	case HoldReleased:
@@ -99,6 +101,32 @@ func (l *ledger) fold(event Event, a *Account) {
 	}
 }
 
+// takeBack counts points that a rule gave and that are not kept.
+func (l *ledger) takeBack(e PointsEarnReversed) {
+	for _, x := range l.earns[e.Source.key()] {
+		if x.Lot.LotID == e.LotID {
+			x.kept -= e.Points
+			x.lapsed += e.Lapsed
+		}
+	}
+	if id := e.Cause.ReversalID; id != "" {
+		e.Reason = ""
+		set(&l.takenBack, id, append(l.takenBack[id], e))
+	}
+}
+
+// extend moves the end of lots of which something was spent: it may come back.
+func (l *ledger) extend(e ExpiryExtended) {
+	to := e.To
+	for _, r := range l.redemptions {
+		for i := range r.left {
+			if lot := &r.left[i].Lot; slices.Contains(e.Lots, lot.LotID) {
+				lot.ExpiresAt = &to
+			}
+		}
+	}
+}
+
 func (l *ledger) lapse(lot string, points int64) {
 	set(&l.lapsed, lot, l.lapsed[lot]+points)
 }
@@ -116,6 +144,10 @@ func (l *ledger) restore(e RedemptionReversed) {
 		return
 	}
 	r.reversed += e.Points
+	if id := e.Cause.ReversalID; id != "" {
+		e.Reason = ""
+		set(&l.givenBack, id, e)
+	}
 	back := func(lot string, points int64) {
 		for i := range r.left {
 			if r.left[i].Lot.LotID == lot {
@@ -233,9 +265,19 @@ var (
 	ErrInsufficientPoints = &domain.Error{Kind: domain.Conflict, Code: "insufficient_points"}
 	ErrPointsHoldNotFound = &domain.Error{Kind: domain.NotFound, Code: "points_hold_not_found"}
 	ErrPointsHoldExpired  = &domain.Error{Kind: domain.Conflict, Code: "points_hold_expired"}
+	ErrPointsHoldCaptured = &domain.Error{Kind: domain.Conflict, Code: "points_hold_captured"}
+	ErrHoldOfTransfer     = &domain.Error{Kind: domain.Conflict, Code: "points_hold_of_transfer"}
+	ErrOpenHolds          = &domain.Error{Kind: domain.Conflict, Code: "open_holds"}
+	ErrCaptureExceeds     = &domain.Error{Kind: domain.Conflict, Code: "capture_exceeds_hold"}
 	ErrPointsHoldExists   = &domain.Error{Kind: domain.Conflict, Code: "points_hold_exists"}
 	ErrRedemptionExists   = &domain.Error{Kind: domain.Conflict, Code: "redemption_exists"}
 	ErrRedemptionNotFound = &domain.Error{Kind: domain.NotFound, Code: "redemption_not_found"}
+	ErrReversalExists     = &domain.Error{Kind: domain.Conflict, Code: "reversal_exists"}
+	ErrEarnNotFound       = &domain.Error{Kind: domain.NotFound, Code: "earn_not_found"}
+	ErrEarnExceeded       = &domain.Error{Kind: domain.Conflict, Code: "reversal_exceeds_earn"}
+	ErrActivityUnknown    = &domain.Error{Kind: domain.Conflict, Code: "activity_unknown"}
+	ErrLotNotFound        = &domain.Error{Kind: domain.NotFound, Code: "lot_not_found"}
+	ErrLotExpired         = &domain.Error{Kind: domain.Conflict, Code: "lot_expired"}
 	ErrRedemptionExceeds  = &domain.Error{Kind: domain.Conflict, Code: "reversal_exceeds_redemption"}
 	ErrBelowMinimum       = &domain.Error{Kind: domain.Conflict, Code: "below_minimum"}
 	ErrNotAStep           = &domain.Error{Kind: domain.Conflict, Code: "not_a_step"}

@@ -124,6 +124,7 @@ type PointsGranted struct {
 	Expiry        loyalty.Expiry `json:"expiry"`
 	PlacedOn      domain.Date    `json:"placed_on"`
 	PolicyVersion int            `json:"policy_version"`
+	CampaignID    string         `json:"campaign_id,omitempty"`
 	Reason        string         `json:"reason,omitempty" personal:"true"`
 	GrantedBy     domain.Actor   `json:"granted_by"`
 	ApprovedBy    *domain.Actor  `json:"approved_by,omitempty"` // where one alone may not
@@ -213,15 +214,17 @@ type RedemptionReversed struct {
 	Lapsed        []Portion     `json:"lapsed,omitempty"`
 	DeficitPaid   int64         `json:"deficit_paid,omitempty"`
 	Cause         ReversalCause `json:"cause"`
+	Reason        string        `json:"reason,omitempty" personal:"true"`
 	PolicyVersion int           `json:"policy_version"`
 	ReversedAt    time.Time     `json:"reversed_at"`
 }
 
 // ReversalCause is why something was reversed.
 type ReversalCause struct {
-	Type     string `json:"type"` // one of the Reversal… constants
-	OrderID  string `json:"order_id,omitempty"`
-	RefundID string `json:"refund_id,omitempty"`
+	Type       string `json:"type"` // one of the Reversal… constants
+	OrderID    string `json:"order_id,omitempty"`
+	RefundID   string `json:"refund_id,omitempty"`
+	ReversalID string `json:"reversal_id,omitempty"` // of the request, where it was one
 }
 
 // Why something is reversed.
@@ -239,13 +242,14 @@ type PointsEarnReversed struct {
 	Points   int64       `json:"points"` // by how much less is kept
 	Kept     int64       `json:"kept"`   // what the rule gives for what is left
 	From     []Portion   `json:"from,omitempty"`
-	Lapsed   int64       `json:"lapsed,omitempty"`  // had lapsed unspent: nothing is left to take
+	Lapsed   int64       `json:"lapsed,omitempty"`  // had lapsed or were forfeited: nothing is left to take
 	Deficit  int64       `json:"deficit,omitempty"` // is owed now
 	Waived   int64       `json:"waived,omitempty"`  // let go, as the programme says
 	PlacedOn domain.Date `json:"placed_on"`         // of the earning
 	// Remaining is the quantity of Inputs that is left, as a fraction.
 	Remaining     string        `json:"remaining,omitempty"`
 	Cause         ReversalCause `json:"cause"`
+	Reason        string        `json:"reason,omitempty" personal:"true"`
 	PolicyVersion int           `json:"policy_version"` // that says what becomes of spent points
 	ReversedAt    time.Time     `json:"reversed_at"`
 }
@@ -257,6 +261,7 @@ type EarnReversalDeclined struct {
 	LotID         string        `json:"lot_id"`
 	Points        int64         `json:"points"` // that were not taken back
 	Cause         ReversalCause `json:"cause"`
+	Reason        string        `json:"reason,omitempty" personal:"true"`
 	PolicyVersion int           `json:"policy_version"`
 	DeclinedAt    time.Time     `json:"declined_at"`
 }
@@ -282,6 +287,7 @@ type PointsProposed struct {
 	ProposalID string       `json:"proposal_id"`
 	Kind       string       `json:"kind"` // LotBonus or LotAdjustment
 	Points     int64        `json:"points"`
+	CampaignID string       `json:"campaign_id,omitempty"`
 	Reason     string       `json:"reason,omitempty" personal:"true"`
 	ProposedBy domain.Actor `json:"proposed_by"`
 	ProposedAt time.Time    `json:"proposed_at"`

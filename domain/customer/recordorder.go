@@ -47,7 +47,8 @@ func (c RecordOrder) Stream() string { return Stream(c.Customer) }
 
 // Refuses lists the refusals that are the command's own.
 func (RecordOrder) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, ErrOrderExists, loyalty.ErrFXMissing, ErrPointsHoldNotFound, ErrPointsHoldExpired}
+	return []*domain.Error{ErrNotFound, ErrOrderExists, loyalty.ErrFXMissing, ErrPointsHoldNotFound, ErrPointsHoldExpired,
+		ErrPointsHoldCaptured, ErrHoldOfTransfer, ErrRedemptionExists, ErrNoProgram, ErrBelowMinimum, ErrNotAStep}
 }
 
 // Uses names the policies by which a paid order moves the customer to a stage and

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/loyalty"
 )
 
@@ -19,10 +20,16 @@ func (b *booker) spending(v loyalty.Version, id string, points int64, from []Por
 // held finds a hold that can be captured.
 func (b *booker) held(id string) (*Hold, error) {
 	if h := b.Hold(id); h != nil {
+		if h.Transfer != uuid.Nil {
+			return nil, ErrHoldOfTransfer.With("the points are held for the transfer %s", h.Transfer)
+		}
 		return h, nil
 	}
+	if captured, is := b.ledger.captured[id]; is {
+		return nil, ErrPointsHoldCaptured.With("the hold %q was captured before, by the redemption %q", id, captured)
+	}
 	if _, known := b.ledger.holds[id]; known {
-		return nil, ErrPointsHoldExpired.With("the hold %q has ended: it was captured or released, or its time was over", id)
+		return nil, ErrPointsHoldExpired.With("the hold %q has ended: it was released, or its time was over", id)
 	}
 	return nil, ErrPointsHoldNotFound.With("the customer holds no points under %q", id)
 }
@@ -36,12 +43,35 @@ func (b *booker) capture(id string, o *Order) error {
 	if err != nil {
 		return err
 	}
-	v, ok := b.program(b.today())
-	if !ok {
-		return ErrNoProgram.With("no loyalty programme is in force on %s", b.today())
+	return b.captureAs(h, id, h.Points, "", o.OrderID)
+}
+
+// captureAs spends held points, those that lapse first before the others, and gives
+// the rest back.
+func (b *booker) captureAs(h *Hold, redemption string, points int64, reward, order string) error {
+	if b.ledger.redemptions[redemption] != nil {
+		return ErrRedemptionExists.With("the customer has a redemption %q", redemption)
 	}
-	e := b.spending(v, id, h.Points, whole(h))
-	e.OrderID = o.OrderID
+	v, err := b.inForce(b.today())
+	if err != nil {
+		return err
+	}
+	if err := b.redeemable(v.Policy, points, reward); err != nil {
+		return err
+	}
+	var from []Portion
+	for _, p := range whole(h) {
+		if p.Points = min(p.Points, points); p.Points > 0 {
+			from = append(from, p)
+			points -= p.Points
+		}
+	}
+	id := h.HoldID
+	e := b.spending(v, redemption, sum(from), from)
+	e.Reward, e.OrderID = reward, order
 	b.book(e.captured(id))
+	if rest := b.Hold(id); rest != nil {
+		b.giveBack(rest, whole(rest), ReleaseCaptured, b.now)
+	}
 	return nil
 }
