@@ -259,8 +259,10 @@ var whatever = map[string]string{
 	"restrict-processing": `{"ground":"objection"}`, "lift-restriction": `{"ground":"settled"}`, "request-export": `{}`,
 	"assign-owner": `{"employee_id":"ann"}`, "release-to-pool": `{}`, "claim-from-pool": `{"employee_id":"ann"}`,
 	"designate-key-account": `{"level":"A"}`, "revoke-key-account": `{}`, "introduce-successor": `{"channel":"phone"}`,
-	"issue-coupon":  `{"coupon_id":"K1","benefit":{"kind":"percent","percent":10},"valid_until":"2999-12-31"}`,
-	"redeem-coupon": `{"coupon_id":"K1","order_id":"o1"}`, "void-coupon": `{"coupon_id":"K1","reason":"fraud"}`,
+	"record-care-action":  `{"occasion":"birthday","year":2026,"channel":"email"}`,
+	"grant-annual-reward": `{"kind":"reward","period":2025,"value":{"gift":"calendar"}}`,
+	"issue-coupon":        `{"coupon_id":"K1","benefit":{"kind":"percent","percent":10},"valid_until":"2999-12-31"}`,
+	"redeem-coupon":       `{"coupon_id":"K1","order_id":"o1"}`, "void-coupon": `{"coupon_id":"K1","reason":"fraud"}`,
 }
 
 // Every command there is, by the catalogue: of a restricted customer all are refused
