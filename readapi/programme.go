@@ -1,11 +1,17 @@
 package readapi
 
-import "github.com/rapport-crm/rapport/internal/web"
+import (
+	"slices"
+
+	"github.com/rapport-crm/rapport/internal/web"
+)
 
 // programmeRoutes are the queries about the accounts of all members together.
 func (a *API) programmeRoutes() []web.Route {
-	return []web.Route{
-		a.loyaltyExportRoute(),
-		a.liabilityRoute(),
-	}
+	return slices.Concat(
+		[]web.Route{a.liabilityRoute()},
+		a.loyaltyListRoutes(),
+		[]web.Route{a.loyaltyExportRoute()},
+		a.tierRoutes(),
+	)
 }
