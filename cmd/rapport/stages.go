@@ -9,7 +9,7 @@ import (
 )
 
 // duties is everything that is booked when time alone brings it about.
-func duties() []jobs.Duty { return []jobs.Duty{jobs.Stages(), jobs.Loyalty()} }
+func duties() []jobs.Duty { return []jobs.Duty{jobs.Stages(), jobs.Loyalty(), jobs.Coupons()} }
 
 // newKeepers makes a job for each of the duties, on the read models as queries
 // see them.

@@ -63,6 +63,6 @@ func (c CancelOrder) Decide(s State) ([]Event, error) {
 	points.Account.Fold(Record{Event: e})
 	cancelled := *o
 	cancelled.Cancelled = true
-	points.refunded(&cancelled, ReversalCause{Type: ReversalCancelled, OrderID: o.OrderID})
+	points.refunded(&cancelled, ReversalCause{Type: ReversalCancelled, OrderID: o.OrderID}, s.couponSources(o.OrderID)...)
 	return slices.Concat(points.due, []Event{e}, s.restoreCoupons(c.Subject, c.OrderID, at), points.taken()), nil
 }

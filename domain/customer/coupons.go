@@ -325,6 +325,14 @@ func (s State) restoreCoupons(of domain.Subject, order string, at time.Time) (ev
 	return events
 }
 
+// couponSources is what points were credited for that coupons gave with an order.
+func (s State) couponSources(order string) (sources []LotSource) {
+	for _, use := range s.couponsWith[order] {
+		sources = append(sources, couponSource(use.id, order))
+	}
+	return sources
+}
+
 // coupon finds the coupon that a command is about by its id.
 func (s State) coupon(of domain.Subject, id string) (*issuedCoupon, error) {
 	if err := s.exists(of); err != nil {

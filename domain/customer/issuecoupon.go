@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/reservation"
 )
 
@@ -178,8 +179,8 @@ func (b CouponBenefit) check(p *domain.Problems, pointer string) {
 			p.Add(at, "must be between 1 and 100")
 		case b.Kind == CouponAmount:
 			checkPrice(p, at, *b.Amount)
-		case b.Kind == CouponPoints && (b.Points < 1 || b.Points > domain.MaxAmountMinor):
-			p.Add(at, "must be between 1 and %d", int64(domain.MaxAmountMinor))
+		case b.Kind == CouponPoints && (b.Points < 1 || b.Points > loyalty.MaxPoints):
+			p.Add(at, "must be between 1 and %d", int64(loyalty.MaxPoints))
 		case b.Kind == CouponGift:
 			checkCode(p, at, b.Gift, maxCouponID)
 		}

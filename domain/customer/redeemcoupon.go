@@ -1,16 +1,20 @@
 package customer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/reservation"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // RedeemCoupon redeems a coupon with an order. The coupon is named by its id, or
 // by the code that the customer shows.
 type RedeemCoupon struct {
 	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
 
 	CouponID string `json:"coupon_id,omitempty" jsonschema:"maxLength=64"`
 	Code     string `json:"code,omitempty" jsonschema:"maxLength=64"` // where there is no coupon_id
@@ -43,9 +47,12 @@ func (c RedeemCoupon) WithClaims(claims []reservation.Claim) domain.Command[Stat
 func (RedeemCoupon) Refuses() []*domain.Error {
 	return []*domain.Error{
 		ErrNotFound, ErrCouponNotFound, ErrCouponVoided, ErrCouponUsed, ErrCouponExpired, ErrCouponNotYetValid,
-		ErrCouponOrderUnknown, ErrCouponNotEligible, ErrCouponNotStackable,
+		ErrCouponOrderUnknown, ErrCouponNotEligible, ErrCouponNotStackable, ErrNoProgram, ErrNotEnrolled,
 	}
 }
+
+// Uses names the policies by which a coupon that is worth points gives them.
+func (c RedeemCoupon) Uses() []domain.PolicyRef { return pointPolicies(c.Subject, c.Known, c.Today()) }
 
 // Decide implements domain.Command. The same coupon with the same order again is
 // nothing to do.
@@ -101,7 +108,26 @@ func (c RedeemCoupon) Decide(s State) ([]Event, error) {
 	if e.Use == e.Of {
 		e.Lookup, e.Claim = k.Lookup, k.Claim
 	}
-	return []Event{e}, nil
+	if e.Points == 0 {
+		return []Event{e}, nil
+	}
+	b := newBooker(c.Subject, c.Known, s, at)
+	v, err := b.enrolled()
+	if err != nil {
+		return nil, err
+	}
+	// The points are booked as earned: a cancellation of the order takes them back.
+	b.bookEarned(PointsEarned{
+		Lot:    b.newLot(v.Policy, couponSource(k.ID, c.OrderID), e.Points, b.today(), b.now, 0),
+		Inputs: loyalty.Inputs{Quantity: 1, Points: e.Points, Rounding: loyalty.Floor}, Expiry: v.Policy.Expiry,
+		PlacedOn: b.today(), Tier: b.level(), PolicyVersion: v.Version, RollsTo: b.rolls(v.Policy, b.now), BookedAt: b.now,
+	})
+	return slices.Concat(b.due, []Event{e}, b.taken()), nil
+}
+
+// couponSource is what points are credited for that a coupon gave with an order.
+func couponSource(coupon, order string) LotSource {
+	return LotSource{Kind: LotCoupon, Ref: coupon + "/" + order}
 }
 
 // find returns the coupon that is meant. Of several that had the code one after

@@ -6,9 +6,8 @@ import (
 )
 
 // SettleLoyalty books what fell due by business now, each at the instant at which
-// it did: points that became spendable or lapsed, holds and tiers that ended,
-// coupons that are over. It is no command that anybody sends: a job does, when
-// days are closed.
+// it did: points that became spendable or lapsed, holds and tiers that ended.
+// It is no command that anybody sends: a job does, when days are closed.
 type SettleLoyalty struct {
 	domain.Subject `json:"-"`
 	world.Known    `json:"-"`

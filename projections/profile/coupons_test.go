@@ -60,3 +60,25 @@ func TestCouponsAreStoredAsTheyAre(t *testing.T) {
 		t.Errorf("what is not there stands there: %s, %v", text, err)
 	}
 }
+
+// A customer is found by the date on which a coupon is over, as long as one is open.
+func TestWhoseCouponIsOverNext(t *testing.T) {
+	end := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	issue := func(id string, ends time.Time) customer.CouponIssued {
+		return customer.CouponIssued{CouponID: id, Benefit: customer.CouponBenefit{Kind: customer.CouponPercent, Percent: 5}, Uses: 1, ExpiresAt: ends}
+	}
+	history := events(registered, issue("late", end.AddDate(0, 1, 0)), issue("soon", end),
+		customer.CouponExpired{CouponID: "soon", ExpiredAt: end}, customer.PersonalDataErased{})
+	for n, want := range []string{"", "2026-05-01", "2026-04-01", "2026-05-01", ""} {
+		d, _ := New().Of(history[:n+1]...)
+		got := ""
+		for _, p := range indexes(&d, nil) {
+			if p.Index == IndexCoupons {
+				got += p.Key
+			}
+		}
+		if got != want {
+			t.Errorf("after %d events the key is %q, want %q", n+1, got, want)
+		}
+	}
+}

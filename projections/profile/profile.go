@@ -27,6 +27,7 @@ const (
 	IndexLastOrder = "last_order" // who ordered, by the business date of the last order: 1998-06-30
 	IndexSource    = "source"     // the channel of registration
 	IndexStage     = "stage"      // the stage of the lifecycle
+	IndexCoupons   = "coupons"    // whose coupon is over next, by the business date on which it is
 	IndexErasure   = "erasure"    // whose erasure was asked for, by how far it is and by the deadline: ErasurePrefix
 )
 
@@ -179,6 +180,9 @@ func indexes(d *Document, _ *projections.World) []projections.Place {
 	places = consents(places, d)
 	places = ownership(places, d)
 	places = birthdays(places, d)
+	if at, ok := d.Coupons.NextDue(); ok && !d.Rights.Erased { // in no zone is it an earlier date at that instant
+		places = append(places, projections.Place{Index: IndexCoupons, Key: domain.DateOf(at, time.UTC).String()})
+	}
 	if d.Orders.LastOn != nil {
 		places = append(places, projections.Place{Index: IndexLastOrder, Key: d.Orders.LastOn.String()})
 	}
