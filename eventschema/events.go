@@ -83,6 +83,7 @@ var Events = NewRegistry(
 	event[customer.TierRetained]("customer.tier_retained"),
 	event[customer.TierDowngraded]("customer.tier_downgraded"),
 	event[customer.TierOverridden]("customer.tier_overridden"),
+	event[customer.TierOverrideLifted]("customer.tier_override_lifted"),
 
 	event[customer.ErasureRequested]("customer.erasure_requested"),
 	event[customer.ErasureApproved]("customer.erasure_approved"),

@@ -43,6 +43,7 @@ const (
 	LotTransfer   = "transfer"
 	LotCare       = "care"
 	LotReward     = "annual_reward"
+	LotCoupon     = "coupon"
 )
 
 // Portion is points of a lot.

@@ -31,6 +31,7 @@ const (
 	TierReversal  = "earn_reversed"
 	TierPeriodEnd = "period_end"
 	TierRequested = "requested"
+	TierLifted    = "override_lifted"
 )
 
 // TierUpgraded says that a member reached a higher level.
@@ -75,13 +76,24 @@ type TierOverridden struct {
 	OverriddenAt  time.Time `json:"overridden_at"`
 }
 
-func (TierUpgraded) customerEvent()   {}
-func (TierRetained) customerEvent()   {}
-func (TierDowngraded) customerEvent() {}
-func (TierOverridden) customerEvent() {}
+// TierOverrideLifted says that an override was ended before its time. The event after
+// it says what follows.
+type TierOverrideLifted struct {
+	Tier     string       `json:"tier"`
+	Reason   string       `json:"reason,omitempty" personal:"true"`
+	LiftedBy domain.Actor `json:"lifted_by"`
+	LiftedAt time.Time    `json:"lifted_at"`
+}
+
+func (TierUpgraded) customerEvent()       {}
+func (TierRetained) customerEvent()       {}
+func (TierDowngraded) customerEvent()     {}
+func (TierOverridden) customerEvent()     {}
+func (TierOverrideLifted) customerEvent() {}
 
 // Occurred implements domain.Dated.
-func (e TierUpgraded) Occurred() time.Time   { return e.ChangedAt }
-func (e TierRetained) Occurred() time.Time   { return e.RetainedAt }
-func (e TierDowngraded) Occurred() time.Time { return e.ChangedAt }
-func (e TierOverridden) Occurred() time.Time { return e.OverriddenAt }
+func (e TierUpgraded) Occurred() time.Time       { return e.ChangedAt }
+func (e TierRetained) Occurred() time.Time       { return e.RetainedAt }
+func (e TierDowngraded) Occurred() time.Time     { return e.ChangedAt }
+func (e TierOverridden) Occurred() time.Time     { return e.OverriddenAt }
+func (e TierOverrideLifted) Occurred() time.Time { return e.LiftedAt }
