@@ -9,7 +9,7 @@ import (
 
 const carePolicy = `{"policy":{"name":"x","occasions":[
 	{"id":"birthday","kind":"birthday","channels":["email"],"purpose":"marketing","lead_days":7,"follow_days":7},
-	{"id":"anniversary","kind":"anniversary","channels":["email"],"purpose":"marketing"},
+	{"id":"anniversary","kind":"anniversary","channels":["email"],"purpose":"marketing","gift_points":50},
 	{"id":"spring_festival","kind":"festival","festival":{"calendar":"chinese_lunar","month":1,"day":1},"channels":["email","visit"],"purpose":"service","follow_days":14}]}}`
 
 // publishes sends a command of a stream of its own and waits until the world knows of it.
@@ -66,4 +66,21 @@ func TestCareOverHTTP(t *testing.T) {
 		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"gift":"calendar"}}`, "409 not_enrolled"},
 		step{"grant-annual-reward", `{"kind":"bonus","period":2027,"value":{}}`, "422 validation_failed /kind /period /value"},
 	)
+	s.publishes(t, "/v1/policies/loyalty/publish-policy", `{"policy":{"name":"x","currency":"EUR","enrolment":"first_order",
+		"earn":[{"id":"base","points":1,"per_minor":100}],"expiry":{"kind":"never"},"redemption":{"points":100,"value_minor":100},"manual":{"bonus_limit":200}}}`)
+	steps(
+		step{"record-order", `{"order_id":"o1","total":{"amount_minor":500,"currency":"EUR"},"placed_at":"2025-03-01T10:00:00Z","paid_at":"2025-03-01T10:00:00Z"}`, "201 order_recorded order_paid program_joined points_earned stage_entered stage_entered stage_entered"},
+		step{"record-care-action", `{"occasion":"anniversary","year":2026,"channel":"email"}`, "201 care_action_done points_granted"},
+		step{"record-care-action", `{"occasion":"anniversary","year":2026,"channel":"email"}`, "200 unchanged"},
+		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"points":201}}`, "409 annual_reward_not_allowed"},
+		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"points":200},"note":"thanks"}`, "201 annual_reward_granted points_granted"},
+		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"points":200}}`, "200 unchanged"},
+		step{"grant-annual-reward", `{"kind":"reward","period":2025,"value":{"gift":"calendar"}}`, "409 annual_reward_granted"},
+		step{"grant-annual-reward", `{"kind":"dividend","period":2025,"value":{"amount":{"amount_minor":500,"currency":"EUR"}}}`, "201 annual_reward_granted"},
+	)
+	customer := decode(t, a).CustomerID.String()
+	s.publishes(t, "/v1/staff/enrol-employee", `{"employee_id":"ann","name":"Ann","customer_id":"`+customer+`"}`)
+	if got := told(t, s.Post(at+"grant-annual-reward", `{"kind":"reward","period":2024,"value":{"points":5}}`, "Rapport-Actor", "user:ann")); got != "403 own_account" {
+		t.Error(got)
+	}
 }

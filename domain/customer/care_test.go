@@ -14,6 +14,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/care"
 	"github.com/rapport-crm/rapport/domain/contact"
 	. "github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/staff"
 	"github.com/rapport-crm/rapport/domain/world"
@@ -34,6 +35,26 @@ func carePolicy() care.Policy {
 func cares(p care.Policy) world.Known {
 	w := rules.World.With(uuid.Nil, policy.Published{Kind: policy.KindCare, Version: 2, EffectiveFrom: domain.NewDate(2026, 2, 1), Care: &p})
 	return world.Known{World: w}
+}
+
+// giving is a world with a loyalty programme as well, in which a birthday gives points
+// and one person may grant 500.
+func giving(points int64) world.Known {
+	w := cares(with(carePolicy(), func(p *care.Policy) { p.Occasions[0].GiftPoints = points })).World
+	p := loyalty.Policy{Name: "x", Currency: "EUR", Expiry: loyalty.Expiry{Kind: loyalty.Never}, Manual: loyalty.Manual{BonusLimit: 500}}
+	return world.Known{World: w.With(uuid.Nil, policy.Published{Kind: policy.KindLoyalty, Version: 4, Loyalty: &p})}
+}
+
+// gift is points that were granted at noon.
+func gift(source LotSource, points int64, change ...func(*PointsGranted)) PointsGranted {
+	e := PointsGranted{
+		Lot:    Lot{LotID: source.Kind + ":" + source.Ref, Points: points, EarnedAt: noon, AvailableAt: noon, Source: source},
+		Expiry: loyalty.Expiry{Kind: loyalty.Never}, PlacedOn: today, PolicyVersion: 4, GrantedAt: noon,
+	}
+	for _, f := range change {
+		f(&e)
+	}
+	return e
 }
 
 func bornOn(date string) DemographicsUpdated {
@@ -96,6 +117,32 @@ func TestRecordCareAction(t *testing.T) {
 			When:  by(func(c *RecordCareAction) { c.Occasion, c.Zone = "anniversary", time.FixedZone("west", -9*60*60) }),
 			Error: ErrContactNotAllowed, Fields: []string{"/moment_at"},
 		},
+		{
+			Name: "a member is given points with it", Given: and(member), When: by(func(c *RecordCareAction) { c.Known = giving(100) }),
+			Then: append(done(func(e *CareActionDone) { e.GiftPoints = 100 }), gift(LotSource{Kind: LotCare, Ref: "birthday:2026"}, 100)),
+		},
+		{
+			Name: "what fell due comes first", Given: and(member, gift(LotSource{Kind: LotBonus, Ref: "b1"}, 7, func(e *PointsGranted) { e.Lot.ExpiresAt = &paid })),
+			When: by(func(c *RecordCareAction) { c.Known = giving(100) }),
+			Then: []Event{
+				PointsExpired{LotID: "bonus:b1", Points: 7, ExpiredAt: paid}, with(cared, func(e *CareActionDone) { e.GiftPoints = 100 }),
+				gift(LotSource{Kind: LotCare, Ref: "birthday:2026"}, 100),
+			},
+		},
+		{Name: "somebody else is not", Given: careGiven, When: by(func(c *RecordCareAction) { c.Known = giving(100) }), Then: []Event{cared}},
+		{
+			Name: "without a programme there is nothing to give", Given: and(member), Then: []Event{cared},
+			When: by(func(c *RecordCareAction) {
+				c.Known = cares(with(carePolicy(), func(p *care.Policy) { p.Occasions[0].GiftPoints = 100 }))
+			}),
+		},
+		{
+			Name: "nobody gives points to themselves", Given: and(member), Error: ErrOwnAccount,
+			When: by(func(c *RecordCareAction) {
+				c.Actor = domain.Actor{Kind: "user", ID: "ann"}
+				c.World = giving(100).World.With(uuid.Nil, staff.EmployeeEnrolled{EmployeeID: "ann", Name: "Ann", CustomerID: id})
+			}),
+		},
 		{Name: "the same again is nothing to do", Given: and(cared), When: by(func(c *RecordCareAction) { c.Note = "the card" })},
 		{Name: "also at the same time", Given: and(with(cared, func(e *CareActionDone) { e.At = paid })), When: by(func(c *RecordCareAction) { c.MomentAt = &paid })},
 		{
@@ -150,6 +197,9 @@ func TestRecordCareAction(t *testing.T) {
 	if diff := cmp.Diff([]domain.PolicyRef{{Kind: "contact", Version: 3}, {Kind: "care", Version: 2}}, caring.Uses()); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]domain.PolicyRef{{Kind: "contact", Version: 3}, {Kind: "care", Version: 2}, {Kind: "loyalty", Version: 4}}, by(func(c *RecordCareAction) { c.Known = giving(1) }).Uses()); diff != "" {
+		t.Error(diff)
+	}
 	if refs := (RecordCareAction{Subject: at}).Uses(); refs != nil {
 		t.Errorf("%+v", refs)
 	}
@@ -163,6 +213,9 @@ func TestGrantAnnualReward(t *testing.T) {
 	cmd.Actor = ann
 	e := AnnualRewardGranted{Kind: "dividend", Period: 2025, Value: RewardValue{Amount: ptr(eur(1000))}, Note: "thanks", GrantedBy: ann, GrantedAt: noon}
 	given := []Event{registered, member}
+	allowing := carePolicy()
+	allowing.AnnualRewards = []care.AnnualReward{{Kind: care.Dividend, MostPoints: 501}}
+	generous := world.Known{World: giving(0).World.With(uuid.Nil, policy.Published{Kind: policy.KindCare, Version: 3, EffectiveFrom: domain.NewDate(2026, 2, 1), Care: &allowing})}
 	by := func(change func(*GrantAnnualReward)) GrantAnnualReward { return with(cmd, change) }
 	is := func(change func(*AnnualRewardGranted)) []Event { return []Event{with(e, change)} }
 	wrong := func(name string, value RewardValue, fields ...string) spec {
@@ -178,7 +231,19 @@ func TestGrantAnnualReward(t *testing.T) {
 				e.Kind, e.Period, e.Value = "reward", 2026, RewardValue{Gift: "calendar"}
 			}),
 		},
-		{Name: "without a policy of care there is no limit", Given: given, When: by(func(c *GrantAnnualReward) { c.Known = rules }), Then: []Event{e}},
+		{
+			Name: "points, as many as one person may give", Given: given, When: by(func(c *GrantAnnualReward) { c.Known, c.Value = giving(0), RewardValue{Points: 500} }),
+			Then: append(is(func(e *AnnualRewardGranted) { e.Value = RewardValue{Points: 500} }),
+				gift(LotSource{Kind: LotReward, Ref: "dividend:2025"}, 500, func(e *PointsGranted) { e.GrantedBy = ann })),
+		},
+		{
+			Name: "more if the policy of care allows it", Given: given, When: by(func(c *GrantAnnualReward) { c.Known, c.Value = generous, RewardValue{Points: 501} }),
+			Then: append(is(func(e *AnnualRewardGranted) { e.Value = RewardValue{Points: 501} }),
+				gift(LotSource{Kind: LotReward, Ref: "dividend:2025"}, 501, func(e *PointsGranted) { e.GrantedBy = ann })),
+		},
+		{Name: "else not", Given: given, When: by(func(c *GrantAnnualReward) { c.Known, c.Value = giving(0), RewardValue{Points: 501} }), Error: ErrRewardNotAllowed},
+		{Name: "there is no programme to give points of", Given: given, When: by(func(c *GrantAnnualReward) { c.Value = RewardValue{Points: 5} }), Error: ErrNoProgram},
+		{Name: "without a policy of care there is no limit of money", Given: given, When: by(func(c *GrantAnnualReward) { c.Known = rules }), Then: []Event{e}},
 		{Name: "as much as the policy allows", Given: given, When: by(func(c *GrantAnnualReward) { c.Known = cares(limited) }), Then: []Event{e}},
 		{Name: "another kind of the same year", Given: append(is(func(e *AnnualRewardGranted) { e.Kind = "reward" }), given...), When: cmd, Then: []Event{e}},
 		{Name: "another year", Given: append(is(func(e *AnnualRewardGranted) { e.Period = 2024 }), given...), When: cmd, Then: []Event{e}},
@@ -261,13 +326,13 @@ func TestWhatIsShownOfCare(t *testing.T) {
 func TestOneActionForAnOccasionOfAYear(t *testing.T) {
 	policies := []care.Policy{carePolicy(), carePolicy()}
 	policies[1].Occasions[0].LeadDays, policies[1].Occasions[0].Channels = 60, []string{"email", "sms", "visit"}
-	worlds := []world.Known{cares(policies[0]), cares(policies[1]), rules}
+	worlds := []world.Known{cares(policies[0]), cares(policies[1]), giving(10), rules}
 	rapid.Check(t, func(t *rapid.T) {
 		s := State{}
 		for _, e := range careMembers() {
 			s = s.Evolve(e)
 		}
-		done := map[string]Event{}
+		done, given := map[string]Event{}, int64(0)
 		of := at
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			of.Now = of.Now.Add(time.Duration(rapid.IntRange(0, 40*24).Draw(t, "hours")) * time.Hour)
@@ -287,7 +352,7 @@ func TestOneActionForAnOccasionOfAYear(t *testing.T) {
 			case 3:
 				cmd = GrantAnnualReward{
 					Subject: of, Known: known, Kind: rapid.SampledFrom(care.RewardKinds).Draw(t, "kind"), Period: of.Today().Year() - rapid.IntRange(0, 1).Draw(t, "ago"),
-					Value: rapid.SampledFrom([]RewardValue{{Gift: "calendar"}, {Gift: "mug"}}).Draw(t, "value"),
+					Value: rapid.SampledFrom([]RewardValue{{Gift: "calendar"}, {Gift: "mug"}, {Points: 500}}).Draw(t, "value"),
 				}
 			default:
 				c := RecordCareAction{
@@ -309,9 +374,9 @@ func TestOneActionForAnOccasionOfAYear(t *testing.T) {
 				var what string
 				switch e := e.(type) {
 				case CareActionDone:
-					what = fmt.Sprint(e.Occasion, e.Year)
+					what, given = fmt.Sprint(e.Occasion, e.Year), given+e.GiftPoints
 				case AnnualRewardGranted:
-					what = fmt.Sprint(e.Kind, e.Period)
+					what, given = fmt.Sprint(e.Kind, e.Period), given+e.Value.Points
 				default:
 					continue
 				}
@@ -324,6 +389,9 @@ func TestOneActionForAnOccasionOfAYear(t *testing.T) {
 			if more, err := domain.Decide(s, cmd); again > 0 && (err != nil || len(more) > 0) {
 				t.Fatalf("%+v again: %+v, %v", cmd, more, err)
 			}
+		}
+		if s.Loyalty.Sums.Granted != given || s.Loyalty.Balance().Spendable != given {
+			t.Fatalf("%d points were given, the account has %+v", given, s.Loyalty.Sums)
 		}
 		if shown := len(s.Care.Done) + len(s.Care.Rewards); shown != len(done) {
 			t.Fatalf("%d were done, %d are shown", len(done), shown)

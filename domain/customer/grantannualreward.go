@@ -1,6 +1,9 @@
 package customer
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/care"
 	"github.com/rapport-crm/rapport/domain/policy"
@@ -27,12 +30,15 @@ func (c GrantAnnualReward) Uses() (refs []domain.PolicyRef) {
 	if p, ok := c.Policy(policy.KindCare, c.Today()); ok {
 		refs = append(refs, p.Ref())
 	}
+	if c.Value.Points != 0 {
+		refs = append(refs, pointPolicies(c.Subject, c.Known, c.Today())...)
+	}
 	return refs
 }
 
 // Refuses lists the refusals that are the command's own.
 func (GrantAnnualReward) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, ErrOwnAccount, ErrRewardGranted, ErrNotEnrolled, ErrRewardNotAllowed}
+	return []*domain.Error{ErrNotFound, ErrOwnAccount, ErrRewardGranted, ErrNoProgram, ErrNotEnrolled, ErrRewardNotAllowed}
 }
 
 // Decide implements domain.Command. What was granted already is nothing to do.
@@ -40,11 +46,9 @@ func (c GrantAnnualReward) Decide(s State) ([]Event, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	if err := s.exists(c.Subject); err != nil {
+	b, err := s.manual(c.Subject, c.Known)
+	if err != nil {
 		return nil, err
-	}
-	if ownRecord(c.Subject, c.Known) {
-		return nil, ErrOwnAccount.With("%s is the customer; somebody else has to grant it", c.Actor)
 	}
 	if is, ok := s.cared.rewards[yearly{c.Kind, c.Period}]; ok {
 		if !is.Value.same(c.Value) {
@@ -52,15 +56,39 @@ func (c GrantAnnualReward) Decide(s State) ([]Event, error) {
 		}
 		return nil, nil
 	}
-	if _, ok := memberSince(s); !ok {
+	if !b.Joined {
 		return nil, ErrNotEnrolled.With("the customer is not a member of the loyalty programme")
 	}
-	if rules, ok := c.Policy(policy.KindCare, c.Today()); ok && rules.Care != nil && !rules.Care.Allows(c.Kind, c.Value.Points, c.Value.Amount) {
-		return nil, ErrRewardNotAllowed.With("version %d of the policy of care does not allow this %s: its annual_rewards say how much it may be", rules.Version, c.Kind)
+	e := AnnualRewardGranted{Kind: c.Kind, Period: c.Period, Value: c.Value, Note: c.Note, GrantedBy: c.Actor, GrantedAt: b.now}
+	limited, err := c.allowed()
+	if err != nil {
+		return nil, err
 	}
-	return []Event{AnnualRewardGranted{
-		Kind: c.Kind, Period: c.Period, Value: c.Value, Note: c.Note, GrantedBy: c.Actor, GrantedAt: s.decidedAt(c.Subject),
-	}}, nil
+	if c.Value.Points == 0 {
+		return []Event{e}, nil
+	}
+	v, err := b.enrolled()
+	if err != nil {
+		return nil, err
+	}
+	if most := v.Policy.Manual.BonusLimit; !limited && c.Value.Points > most {
+		return nil, ErrRewardNotAllowed.With("the programme lets one person give %d points; annual_rewards of the policy of care can allow more", most)
+	}
+	b.grant(v, PointsGranted{GrantedBy: c.Actor}, LotSource{Kind: LotReward, Ref: fmt.Sprintf("%s:%d", c.Kind, c.Period)}, c.Value.Points)
+	return slices.Concat(b.due, []Event{e}, b.taken()), nil
+}
+
+// allowed refuses a reward that the policy of care does not allow. limited says
+// whether the policy says anything of annual rewards.
+func (c GrantAnnualReward) allowed() (limited bool, err error) {
+	rules, ok := c.Policy(policy.KindCare, c.Today())
+	if !ok || rules.Care == nil || len(rules.Care.AnnualRewards) == 0 {
+		return false, nil
+	}
+	if !rules.Care.Allows(c.Kind, c.Value.Points, c.Value.Amount) {
+		return true, ErrRewardNotAllowed.With("version %d of the policy of care does not allow this %s: its annual_rewards say how much it may be", rules.Version, c.Kind)
+	}
+	return true, nil
 }
 
 // ownRecord says whether a command is given by the employee whose own record the

@@ -2,6 +2,7 @@ package customer
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,8 +37,13 @@ func (c RecordCareAction) Stream() string { return Stream(c.Customer) }
 // Uses names the policies that the command is decided by.
 func (c RecordCareAction) Uses() []domain.PolicyRef {
 	refs := contactRef(c.Known, c.on())
-	if p, ok := c.Policy(policy.KindCare, c.on()); ok {
-		refs = append(refs, p.Ref())
+	p, ok := c.Policy(policy.KindCare, c.on())
+	if !ok {
+		return refs
+	}
+	refs = append(refs, p.Ref())
+	if o, err := c.occasion(); err == nil && o.GiftPoints > 0 {
+		refs = append(refs, pointPolicies(c.Subject, c.Known, c.Today())...)
 	}
 	return refs
 }
@@ -54,7 +60,7 @@ func (c RecordCareAction) on() domain.Date {
 func (RecordCareAction) Refuses() []*domain.Error {
 	return []*domain.Error{
 		ErrNotFound, ErrCareDone, ErrNoCarePolicy, ErrCareUnknown, ErrCareNoBirthDate, ErrCareNotMember, ErrCareNotDue,
-		ErrNoContactPolicy, ErrContactNotAllowed,
+		ErrNoContactPolicy, ErrContactNotAllowed, ErrOwnAccount,
 	}
 }
 
@@ -100,7 +106,26 @@ func (c RecordCareAction) Decide(s State) ([]Event, error) {
 		return nil, err
 	}
 	e.On = on
-	return []Event{e}, nil
+	return c.withGift(s, o, e)
+}
+
+// withGift returns the events of an action, with the points that a member is given.
+func (c RecordCareAction) withGift(s State, o care.Occasion, e CareActionDone) ([]Event, error) {
+	if o.GiftPoints == 0 {
+		return []Event{e}, nil
+	}
+	b := newBooker(c.Subject, c.Known, s, e.At)
+	v, err := b.enrolled()
+	if err != nil { // there is nothing to give points of, or nobody to give them to
+		return []Event{e}, nil
+	}
+	if ownRecord(c.Subject, c.Known) {
+		return nil, ErrOwnAccount.With("the account is that of %s, and %s gives points; somebody else has to do it", c.Actor, o.ID)
+	}
+	e.GiftPoints = o.GiftPoints
+	source := LotSource{Kind: LotCare, Ref: fmt.Sprintf("%s:%d", c.Occasion, c.Year)}
+	b.grant(v, PointsGranted{GrantedBy: c.Actor}, source, o.GiftPoints)
+	return slices.Concat(b.due, []Event{e}, b.taken()), nil
 }
 
 // occasion returns the occasion of the policy in force.
