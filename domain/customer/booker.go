@@ -201,11 +201,22 @@ func (b *booker) elapse(until time.Time) {
 
 func (b *booker) activate(lot string, at time.Time) {
 	l := b.Lot(lot)
-	e := PointsActivated{LotID: lot, Points: l.Remaining, DeficitPaid: b.owed(l.Remaining), ActivatedAt: at}
-	if e.DeficitPaid > 0 && at.Before(b.OwedSince) {
-		e.ActivatedAt = b.OwedSince
-	}
+	e := PointsActivated{LotID: lot, Points: l.Remaining, ActivatedAt: at}
+	e.DeficitPaid, e.ActivatedAt = b.pays(&l.Lot, l.Remaining, at)
 	b.book(e)
+}
+
+// pays returns how much of points of a lot that become spendable pays what is owed,
+// and when: not before it was owed. What had lapsed by then pays nothing.
+func (b *booker) pays(l *Lot, points int64, at time.Time) (paid int64, when time.Time) {
+	when = at
+	if when.Before(b.OwedSince) {
+		when = b.OwedSince
+	}
+	if paid = b.owed(points); paid == 0 || l.ExpiresAt != nil && !l.ExpiresAt.After(when) {
+		return 0, at
+	}
+	return paid, when
 }
 
 // owed returns how much of a credit pays what is owed.
@@ -351,12 +362,9 @@ func (b *booker) earn(s State, o *Order, paidAt time.Time) error {
 // bookEarned books points that a rule gave, and what has become of them since.
 func (b *booker) bookEarned(e PointsEarned) {
 	if !e.Lot.AvailableAt.After(e.BookedAt) {
-		if e.DeficitPaid = b.owed(e.Lot.Points); e.DeficitPaid > 0 && e.BookedAt.Before(b.OwedSince) {
-			e.BookedAt = b.OwedSince
-		}
+		e.DeficitPaid, e.BookedAt = b.pays(&e.Lot, e.Lot.Points, e.BookedAt)
 	}
-	if end := e.Lot.ExpiresAt; end != nil && !end.After(e.BookedAt) { // it was paid, or paid for something, too late
-		e.DeficitPaid = 0
+	if end := e.Lot.ExpiresAt; end != nil && !end.After(e.BookedAt) { // it was paid too late
 		b.book(e)
 		b.book(PointsExpired{LotID: e.Lot.LotID, Points: e.Lot.Points, ExpiredAt: e.BookedAt})
 		return
@@ -371,8 +379,9 @@ func (b *booker) net(from, to domain.Date) int64 {
 }
 
 // refunded books what becomes of the points of an order of which money went back.
-// o is the order with the refund.
-func (b *booker) refunded(o *Order, cause ReversalCause) {
+// o is the order with the refund; beside is what gave points with it that go when
+// it is cancelled.
+func (b *booker) refunded(o *Order, cause ReversalCause, beside ...LotSource) {
 	v, ok := b.program(b.today())
 	if !ok {
 		if v, ok = b.program(o.PlacedOn); !ok {
@@ -390,6 +399,11 @@ func (b *booker) refunded(o *Order, cause ReversalCause) {
 		left := o.remaining(x.Inputs)
 		kept, _ := x.Inputs.Award(left)
 		b.takeBack(v, x, x.kept-kept, left.RatString(), cause)
+	}
+	for _, source := range beside {
+		for _, x := range b.ledger.earns[source.key()] {
+			b.takeBack(v, x, x.kept, "0", cause)
+		}
 	}
 	b.vacate()
 	why := TierCause{Type: TierRefund, OrderID: o.OrderID, RefundID: cause.RefundID}

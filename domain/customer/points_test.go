@@ -64,7 +64,9 @@ func gained(order string, points int64, lapses ...domain.Date) PointsEarned {
 }
 
 // part is points of an order's lot.
-func part(order string, points int64) Portion { return Portion{LotID: "order:" + order + ":base", Points: points} }
+func part(order string, points int64) Portion {
+	return Portion{LotID: "order:" + order + ":base", Points: points}
+}
 
 // moment is what a command is told at a time.
 func moment(t time.Time) domain.Subject {

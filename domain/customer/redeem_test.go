@@ -179,7 +179,7 @@ func TestReverseRedemption(t *testing.T) {
 		{Name: "an extended lot keeps its new end, though nothing was left of it when something came back",
 			Given: append(enrolled(soon, late), ExpiryExtended{Lots: []string{soon.Lot.LotID}, To: midnight(today + 20), ExtendedAt: noon}, all),
 			When:  when(func(c *ReverseRedemption) { c.Subject = after(today + 9) }),
-			Then: []Event{shifted(reversed(70, with(back(soon, 40), func(x *Restored) { x.Lot.ExpiresAt = ptr(midnight(today + 20)) }), back(late, 30)), today+9)}},
+			Then:  []Event{shifted(reversed(70, with(back(soon, 40), func(x *Restored) { x.Lot.ExpiresAt = ptr(midnight(today + 20)) }), back(late, 30)), today+9)}},
 		{Name: "also if it was extended after it was spent",
 			Given: enrolled(soon, spent("x1", 10, part("o1", 10)), ExpiryExtended{Lots: []string{soon.Lot.LotID}, To: midnight(today + 20), ExtendedAt: noon}, spent("x2", 30, part("o1", 30))),
 			When:  cmd,
