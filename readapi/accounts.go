@@ -26,7 +26,7 @@ var loyaltyFacts = []any{
 	customer.PointsEarnReversed{}, customer.PointsExpired{}, customer.ExpiryExtended{},
 	customer.PointsProposed{}, customer.ProposalRejected{}, customer.PointsAdjusted{},
 	customer.PointsTransferredOut{}, customer.PointsTransferredIn{},
-	customer.TierUpgraded{}, customer.TierRetained{}, customer.TierDowngraded{}, customer.TierOverridden{},
+	customer.TierUpgraded{}, customer.TierRetained{}, customer.TierDowngraded{}, customer.TierOverridden{}, customer.TierOverrideLifted{},
 	customer.PersonalDataErased{},
 }
 

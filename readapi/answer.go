@@ -68,33 +68,36 @@ func writeBytes(w http.ResponseWriter, s Stamp, body []byte) error {
 // nothing is sent, so that an early failure is still answered as a problem; after
 // a late one the connection is cut, for nobody must take a part for the whole.
 type stream struct {
-	w    http.ResponseWriter
-	buf  *bufio.Writer
-	sent bool
+	w           http.ResponseWriter
+	contentType string
+	buf         *bufio.Writer
+	sent        bool
 }
 
 var streamBuffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
 
 func newStream(w http.ResponseWriter, contentType string) *stream {
-	s := &stream{w: w, buf: streamBuffers.Get().(*bufio.Writer)}
-	s.buf.Reset(sender{s, contentType})
+	s := &stream{w: w, contentType: contentType, buf: streamBuffers.Get().(*bufio.Writer)}
+	s.buf.Reset(sender{s})
 	return s
 }
 
 // sender is where the buffer runs over to.
-type sender struct {
-	s           *stream
-	contentType string
-}
+type sender struct{ s *stream }
 
 func (o sender) Write(p []byte) (int, error) {
-	if !o.s.sent {
-		o.s.sent = true
-		h := o.s.w.Header()
-		h.Set("Content-Type", o.contentType)
+	o.s.begin()
+	return o.s.w.Write(p)
+}
+
+// begin sets the headers, once.
+func (s *stream) begin() {
+	if !s.sent {
+		s.sent = true
+		h := s.w.Header()
+		h.Set("Content-Type", s.contentType)
 		h.Set("Cache-Control", "no-store")
 	}
-	return o.s.w.Write(p)
 }
 
 // Write implements io.Writer.
@@ -105,6 +108,7 @@ func (s *stream) finish(err error) error {
 	if err != nil {
 		return err
 	}
+	s.begin() // of an answer without a line too
 	return s.buf.Flush()
 }
 

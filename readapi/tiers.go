@@ -39,7 +39,7 @@ type MemberTierChange struct {
 
 // tierCauses is why tiers are evaluated.
 var tierCauses = []string{
-	customer.TierOrder, customer.TierRefund, customer.TierCancelled, customer.TierReversal, customer.TierPeriodEnd, customer.TierRequested,
+	customer.TierOrder, customer.TierRefund, customer.TierCancelled, customer.TierReversal, customer.TierPeriodEnd, customer.TierRequested, customer.TierLifted,
 }
 
 func (a *API) tiers(w http.ResponseWriter, r *http.Request) error {
