@@ -32,9 +32,15 @@ type Customer struct {
 	RFM RFM `json:"rfm"`
 }
 
+// CustomerShown is a customer with what only the answer about one alone says.
+type CustomerShown struct {
+	Customer
+	Loyalty *Membership `json:"loyalty,omitempty"` // absent: never was a member
+}
+
 // CustomerAnswer is a customer with the position it was read at.
 type CustomerAnswer struct {
-	Customer
+	CustomerShown
 	Then *Moment `json:"then,omitempty"` // the past that was asked for; absent from the present
 	Stamp
 }
@@ -125,7 +131,7 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 	if !m.present() {
 		return a.customerThen(w, r, id, m, t)
 	}
-	s, err := a.snapshot(r.Context(), id, least, profile.Name, rfm.Name)
+	s, err := a.snapshot(r.Context(), id, least, profile.Name, rfm.Name, loyalty.Name)
 	if err != nil {
 		return err
 	}
@@ -136,8 +142,15 @@ func (a *API) customer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	account, err := loyaltyDocument(s.docs[2])
+	if err != nil {
+		return err
+	}
 	at := stamp(s.position, s.world)
 	body, err := appendCustomer(make([]byte, 0, len(s.docs[0])+512), id, s.docs[0], score)
+	if err == nil {
+		body, err = a.appendMembership(r.Context(), body, account, s.world, m)
+	}
 	if err == nil {
 		body, err = appendStamp(body, at)
 	}
@@ -171,6 +184,9 @@ func (a *API) customerThen(w http.ResponseWriter, r *http.Request, id uuid.UUID,
 	at := stamp(position, world)
 	body, err := appendCustomer(make([]byte, 0, len(stored)+512), id, stored, standing(rfm.Of(&docs.rfm.doc, world), world))
 	if err != nil {
+		return err
+	}
+	if body, err = a.appendMembership(r.Context(), body, &docs.loyalty.doc, world, m); err != nil {
 		return err
 	}
 	then, err := json.Marshal(m.shown())
@@ -215,7 +231,7 @@ func (a *API) customerRoutes() []web.Route {
 		{
 			Method: "GET", Path: "/v1/customers/{customer_id}", Tag: "customers",
 			Summary: "Show a customer",
-			Detail: "Who the customer is, what they ordered in sum, and how they score. With `as_of`, `known_at` or `revision`, or several of them, " +
+			Detail: "Who the customer is, what they ordered in sum, how they score, and where they stand in the loyalty programme. With `as_of`, `known_at` or `revision`, or several of them, " +
 				"the same of a past: folded from the log, of the events that had happened and were known then, without an ETag. " +
 				"The scores are by the calibration of the last business day that was over then, as far as it was known.",
 			Params:  slices.Concat([]web.Param{customerParam}, momentParams, minParams),

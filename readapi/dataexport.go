@@ -29,7 +29,8 @@ type DataExport struct {
 	Revision   int64           `json:"revision"` // of the last event
 	Position   uint64          `json:"position"`
 	Customer   ProfileDocument `json:"customer" jsonschema:"nullable"`
-	RFM        RFMDocument     `json:"rfm" jsonschema:"nullable"` // what the scores are computed from
+	RFM        RFMDocument     `json:"rfm" jsonschema:"nullable"`     // what the scores are computed from
+	Loyalty    LoyaltyDocument `json:"loyalty" jsonschema:"nullable"` // the account of points
 	Orders     []ExportedOrder `json:"orders"`
 	Digest     string          `json:"digest"` // SHA-256 of all bytes before this member
 }
@@ -153,7 +154,7 @@ func (x *dataExport) write(ctx context.Context, a *API, of uuid.UUID, last int64
 			}
 			between = `,"events":[`
 		}
-		changes, err := step(d.profile, e)
+		changes, err := step(d.person, e)
 		if err != nil {
 			return err
 		}
@@ -183,6 +184,10 @@ func (x *dataExport) rest(d *past, state customer.State) error {
 	if err != nil {
 		return err
 	}
+	account, err := d.loyalty.document()
+	if err != nil {
+		return err
+	}
 	if err := x.value(`],"revision":`, x.revision); err != nil {
 		return err
 	}
@@ -193,6 +198,9 @@ func (x *dataExport) rest(d *past, state customer.State) error {
 		return err
 	}
 	if err := x.value(`,"rfm":`, json.RawMessage(scores)); err != nil {
+		return err
+	}
+	if err := x.value(`,"loyalty":`, json.RawMessage(account)); err != nil {
 		return err
 	}
 	before := `,"orders":[`

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/web"
-	"github.com/rapport-crm/rapport/projections/profile"
 )
 
 // Diff is what differs between two pasts of a customer.
@@ -37,7 +36,7 @@ const mostEvents = 100
 // there is one document.
 type comparison struct {
 	from, to moment
-	a, b     *folded[profile.Document] // b is nil until they part
+	a, b     person // b is nothing until they part
 	// What changed each field since they parted: events that one past has and
 	// the other has not; and events of both that changed it in another way.
 	alone, both map[string]*DiffedField
@@ -45,7 +44,7 @@ type comparison struct {
 
 func (c *comparison) apply(raw eventschema.Raw, e eventschema.Event) (err error) {
 	inA, inB := c.from.has(raw, e.Meta), c.to.has(raw, e.Meta)
-	if c.b == nil {
+	if c.b.profile == nil {
 		if inA == inB {
 			if inA {
 				c.a.apply(e)
@@ -114,14 +113,14 @@ func note(fields map[string]*DiffedField, field string, by uuid.UUID) {
 // fields returns what differs in the end.
 func (c *comparison) fields() ([]DiffedField, error) {
 	list := []DiffedField{}
-	if c.b == nil {
+	if c.b.profile == nil {
 		return list, nil
 	}
-	before, err := c.a.document()
+	before, err := c.a.fields()
 	if err != nil {
 		return nil, err
 	}
-	after, err := c.b.document()
+	after, err := c.b.fields()
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +141,7 @@ func (c *comparison) fields() ([]DiffedField, error) {
 
 // compare folds a customer's stream into two pasts.
 func (a *API) compare(ctx context.Context, id uuid.UUID, from, to moment) (c *comparison, position uint64, err error) {
-	c = &comparison{from: from, to: to, a: newProfile(), alone: map[string]*DiffedField{}, both: map[string]*DiffedField{}}
+	c = &comparison{from: from, to: to, a: newPerson(), alone: map[string]*DiffedField{}, both: map[string]*DiffedField{}}
 	err = a.events(ctx, id, 0, func(raw eventschema.Raw, e eventschema.Event) (bool, error) {
 		position = raw.Position
 		if from.before(raw) && to.before(raw) {

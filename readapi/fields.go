@@ -31,7 +31,7 @@ var unsaid = map[string]bool{
 // identities are the members by which the objects of a list are told apart, the
 // first that do it for all of them. What fits no line is told apart by its place.
 var identities = [][]string{
-	{"suppression_id"}, {"hold_id"}, {"coupon_id"}, {"order_id"}, {"system", "id"}, {"id"}, {"key"}, {"occasion", "year"}, {"event_id"},
+	{"suppression_id"}, {"hold_id"}, {"coupon_id"}, {"proposal_id"}, {"order_id"}, {"system", "id"}, {"id"}, {"key"}, {"occasion", "year"}, {"event_id"},
 	{"purpose", "channel"}, {"channel"}, {"currency"}, {"kind", "lookup"},
 }
 

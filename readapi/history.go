@@ -106,7 +106,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	}
 	h := History{CustomerID: id, Events: []Entry{}}
 	seen, last := false, uint64(0)
-	doc := newProfile()
+	doc := newPerson()
 	// The beginning is folded for a later page as well: a field before an event
 	// is what all events before it made of it.
 	err = a.events(r.Context(), id, 0, func(raw eventschema.Raw, e eventschema.Event) (bool, error) {
@@ -146,7 +146,7 @@ func (a *API) exportHistory(w http.ResponseWriter, r *http.Request, id uuid.UUID
 	out := newStream(w, ndjson)
 	defer out.release()
 	var x *exporter
-	doc := newProfile()
+	doc := newPerson()
 	err := a.events(r.Context(), id, 0, func(raw eventschema.Raw, e eventschema.Event) (more bool, err error) {
 		if x == nil {
 			if x, err = newExport(out, ExportHeader{Format: FormatHistory, Stream: raw.Stream}); err != nil {

@@ -21,16 +21,16 @@ func TestAReplayEndsWhereTheReadModelsAre(t *testing.T) {
 	for n := range uint64(40) {
 		c := someone(n)
 		lines := bytes.Split(bytes.TrimSpace(s.get("/v1/customers/"+c.String()+"/replay", "Accept", "application/x-ndjson").status(200).Body.Bytes()), []byte("\n"))
-		var last struct{ Profile, RFM json.RawMessage }
+		var last struct{ Profile, RFM, Loyalty json.RawMessage }
 		if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil {
 			t.Fatal(err)
 		}
-		found, err := s.store.Together(t.Context(), []projections.Generation{{View: "profile", Number: 1}, {View: "rfm", Number: 1}},
+		found, err := s.store.Together(t.Context(), []projections.Generation{{View: "profile", Number: 1}, {View: "rfm", Number: 1}, {View: "loyalty", Number: 1}},
 			projections.PartitionOf(c, partitions), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, replayed := range []json.RawMessage{last.Profile, last.RFM} {
+		for i, replayed := range []json.RawMessage{last.Profile, last.RFM, last.Loyalty} {
 			if stored := found[i].Document; !bytes.Equal(stored, replayed) && (stored != nil || string(replayed) != "null") {
 				t.Errorf("customer %d: stored %s, replayed %s", n, stored, replayed)
 			}

@@ -13,9 +13,10 @@ const (
 	moduleRights    = "rights"
 	moduleCare      = "care"
 	moduleCoupons   = "coupons"
+	moduleLoyalty   = "loyalty"
 )
 
-var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare}
+var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare, moduleLoyalty}
 
 // eventModules says what the events of a customer are about, by how their names
 // begin; the first line that fits decides.
@@ -49,6 +50,13 @@ var eventModules = []struct{ prefix, module string }{
 	{"customer.order_", moduleOrders},
 	{"customer.refund_", moduleOrders},
 	{"customer.coupon_", moduleCoupons},
+	{"customer.program_", moduleLoyalty},
+	{"customer.points_", moduleLoyalty},
+	{"customer.redemption_", moduleLoyalty},
+	{"customer.earn_", moduleLoyalty},
+	{"customer.expiry_", moduleLoyalty},
+	{"customer.proposal_", moduleLoyalty},
+	{"customer.tier_", moduleLoyalty},
 	{"customer.erasure_", moduleRights},
 	{"customer.personal_data_", moduleRights},
 	{"customer.legal_hold_", moduleRights},
@@ -80,6 +88,7 @@ var fieldModules = map[string]string{
 	"rights":      moduleRights,
 	"care":        moduleCare,
 	"coupons":     moduleCoupons,
+	"loyalty":     moduleLoyalty,
 }
 
 // moduleOfField returns what a field is about, by its path.

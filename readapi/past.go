@@ -10,6 +10,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 )
@@ -59,31 +60,72 @@ func (f *folded[D]) clone() (*folded[D], error) {
 	return c, err
 }
 
-func newProfile() *folded[profile.Document] { return &folded[profile.Document]{view: profileView} }
-
-// past is a customer's documents as of some event, and what the event changed.
-type past struct {
+// person is what a history shows of a customer, as of some event.
+type person struct {
 	profile *folded[profile.Document]
-	rfm     folded[rfm.Document]
+	loyalty *folded[loyalty.Document]
+}
+
+func newPerson() person {
+	return person{&folded[profile.Document]{view: profileView}, &folded[loyalty.Document]{view: loyaltyView}}
+}
+
+func (d person) apply(e eventschema.Event) {
+	d.profile.apply(e)
+	d.loyalty.apply(e)
+}
+
+// fields returns the document that a history shows the fields of: that of the
+// profile, and of the account what tells where it stands. nil: there is nothing.
+func (d person) fields() ([]byte, error) {
+	shown, err := d.profile.document()
+	if err != nil || !d.loyalty.doc.Kept() {
+		return shown, err
+	}
+	account, err := json.Marshal(fieldsOf(&d.loyalty.doc.Account))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.loyalty.view.Name, err)
+	}
+	if shown == nil {
+		shown = []byte("{}")
+	}
+	merged := make([]byte, 0, len(shown)+len(account)+len(`,"loyalty":`))
+	if merged = append(merged, shown[:len(shown)-1]...); len(merged) > 1 {
+		merged = append(merged, ',')
+	}
+	return append(append(append(merged, `"loyalty":`...), account...), '}'), nil
+}
+
+func (d person) clone() (c person, err error) {
+	if c.profile, err = d.profile.clone(); err == nil {
+		c.loyalty, err = d.loyalty.clone()
+	}
+	return c, err
+}
+
+// past is a customer's documents as of some event.
+type past struct {
+	person
+	rfm folded[rfm.Document]
 }
 
 func newPast() *past {
-	return &past{profile: newProfile(), rfm: folded[rfm.Document]{view: rfmView}}
+	return &past{person: newPerson(), rfm: folded[rfm.Document]{view: rfmView}}
 }
 
 func (d *past) apply(e eventschema.Event) {
-	d.profile.apply(e)
+	d.person.apply(e)
 	d.rfm.apply(e)
 }
 
 // step applies an event and returns the fields of the customer that it changed.
-func step(f *folded[profile.Document], e eventschema.Event) ([]FieldChange, error) {
-	before, err := f.document()
+func step(d person, e eventschema.Event) ([]FieldChange, error) {
+	before, err := d.fields()
 	if err != nil {
 		return nil, err
 	}
-	f.apply(e)
-	after, err := f.document()
+	d.apply(e)
+	after, err := d.fields()
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/customer"
 	rules "github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
 	"github.com/rapport-crm/rapport/readapi"
@@ -207,6 +209,89 @@ func (r *random) world(b *bound, zone *time.Location) *projections.World {
 	return w
 }
 
+// standing is what a customer has in the loyalty programme by some events, naively.
+func (r *random) standing(of []eventschema.Event, b *bound, zone *time.Location) any {
+	d, exists := loyalty.New().Of(of...)
+	if !exists {
+		return nil
+	}
+	at := d.Clock
+	for _, raw := range r.events {
+		e, err := eventschema.Events.Open(raw, eventschema.Erased)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if closed, ok := e.Data.(calendar.DayClosed); ok && b.known(e) {
+			if now := (closed.Date + 1).Start(zone); now.After(at) {
+				at = now
+			}
+		}
+	}
+	if b.asOf != nil {
+		at = *b.asOf
+	}
+	account := d.At(at, zone, nil)
+	want := map[string]any{"member": account.Joined, "spendable": float64(account.Balance().Spendable)}
+	if account.Ever {
+		want["member_since"] = account.JoinedAt.Format(time.RFC3339Nano)
+	}
+	if account.Joined && account.Tier.Level != "" {
+		want["tier"] = account.Tier.Level
+	}
+	return want
+}
+
+// shown is the document whose fields a history shows, naively.
+func shown(t interface{ Fatal(...any) }, of []eventschema.Event) []byte {
+	doc, known := profile.New().Of(of...)
+	d, exists := loyalty.New().Of(of...)
+	if !exists {
+		if !known {
+			return nil
+		}
+		stored, _ := json.Marshal(doc)
+		return stored
+	}
+	all := map[string]any{}
+	if known {
+		stored, _ := json.Marshal(doc)
+		all = members(t, stored)
+	}
+	fields := map[string]any{}
+	balance, _ := json.Marshal(d.Balance())
+	for name, value := range members(t, balance) {
+		fields[name] = value
+	}
+	fields["member"] = d.Joined
+	if d.Ever {
+		fields["member_since"] = d.JoinedAt
+	}
+	if d.Tier.Level != "" {
+		fields["tier"] = d.Tier.Level
+	}
+	if d.Tier.ValidUntil != nil {
+		fields["tier_valid_until"] = d.Tier.ValidUntil
+	}
+	if d.Proposals != nil {
+		fields["proposals"] = d.Proposals
+	}
+	if len(d.Lots) > 0 && d.Lots[0].ExpiresAt != nil {
+		points := int64(0)
+		for _, l := range d.Lots {
+			if l.ExpiresAt != nil && l.ExpiresAt.Equal(*d.Lots[0].ExpiresAt) {
+				points += l.Remaining
+			}
+		}
+		fields["next_lapse"] = map[string]any{"at": d.Lots[0].ExpiresAt, "points": points}
+	}
+	all["loyalty"] = fields
+	stored, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
 // Whatever is asked of the past: it is what a naive fold of the events says that
 // had happened and were known.
 func TestAnyPastIsTheFoldOfItsEvents(t *testing.T) {
@@ -252,10 +337,13 @@ func TestAnyPastIsTheFoldOfItsEvents(t *testing.T) {
 			if standing.Reason == "" && standing.Scores.Number() != score || standing.Reason != "" && score != 0 {
 				rt.Fatalf("%v: scored %v, want %+v", b.query, got["rfm"], standing)
 			}
+			if diff := cmp.Diff(r.standing(of, b, zone), got["loyalty"]); diff != "" {
+				rt.Fatalf("%v: loyalty (-want +got):\n%s", b.query, diff)
+			}
 			if _, tagged := a.Header()["Etag"]; tagged != (len(b.query) == 0) {
 				rt.Fatalf("%v: ETag %v", b.query, tagged)
 			}
-			for _, member := range []string{"customer_id", "rfm", "then", "position", "as_of"} {
+			for _, member := range []string{"customer_id", "rfm", "loyalty", "then", "position", "as_of"} {
 				delete(got, member)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -280,6 +368,10 @@ func TestAPastOfEverythingIsThePresent(t *testing.T) {
 			}
 			want, _, _ := strings.Cut(live.Body.String(), `,"position":`)
 			got, _, _ := strings.Cut(past.Body.String(), `,"then":`)
+			if strings.Contains(query, "as_of") { // by then points will have lapsed
+				want, _, _ = strings.Cut(want, `,"loyalty":`)
+				got, _, _ = strings.Cut(got, `,"loyalty":`)
+			}
 			if live.Code == 200 && got != want {
 				rt.Fatalf("%s:\n%s\nlive:\n%s", query, got, want)
 			}
@@ -386,11 +478,7 @@ func checkChanges(t *rapid.T, events []eventschema.Event, entries []readapi.Entr
 				}
 			}
 		}
-		var stored []byte
-		if doc, exists := profile.New().Of(events[:i+1]...); exists {
-			stored, _ = json.Marshal(doc)
-		}
-		if diff := cmp.Diff(leaves(t, stored), at); diff != "" {
+		if diff := cmp.Diff(leaves(t, shown(t, events[:i+1])), at); diff != "" {
 			t.Fatalf("after %s (-document +changes):\n%s\n%+v", e.Type, diff, e.Changes)
 		}
 	}
@@ -455,11 +543,7 @@ func TestACompareOfTwoPasts(t *testing.T) {
 					of, has[i][e.ID] = append(of, e), true
 				}
 			}
-			var stored []byte
-			if doc, exists := profile.New().Of(of...); exists {
-				stored, _ = json.Marshal(doc)
-			}
-			docs[i] = leaves(rt, stored)
+			docs[i] = leaves(rt, shown(rt, of))
 		}
 		var d readapi.Diff
 		r.get("/v1/customers/" + someone(1).String() + "/diff?" + query.Encode()).status(200).json(&d)

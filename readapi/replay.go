@@ -18,6 +18,7 @@ type Step struct {
 	Event   Entry           `json:"event"`
 	Profile ProfileDocument `json:"profile" jsonschema:"nullable"` // null where the view has no document
 	RFM     RFMDocument     `json:"rfm" jsonschema:"nullable"`
+	Loyalty LoyaltyDocument `json:"loyalty" jsonschema:"nullable"`
 }
 
 // Replay is a page of the steps of a customer's history.
@@ -37,7 +38,7 @@ func (a *API) steps(ctx context.Context, id uuid.UUID, from uint64, yield func(S
 			docs.apply(e)
 			return true, nil
 		}
-		changes, err := step(docs.profile, e)
+		changes, err := step(docs.person, e)
 		if err != nil {
 			return false, err
 		}
@@ -50,7 +51,11 @@ func (a *API) steps(ctx context.Context, id uuid.UUID, from uint64, yield func(S
 		if err != nil {
 			return false, err
 		}
-		return yield(Step{entryOf(raw, e, changes), ProfileDocument(profile), RFMDocument(rfm)})
+		loyalty, err := docs.loyalty.document()
+		if err != nil {
+			return false, err
+		}
+		return yield(Step{entryOf(raw, e, changes), ProfileDocument(profile), RFMDocument(rfm), LoyaltyDocument(loyalty)})
 	})
 	return found, err
 }

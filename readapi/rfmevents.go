@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/rfm"
@@ -74,18 +75,18 @@ func (a *API) behind(ctx context.Context, id uuid.UUID, w *projections.World) (*
 }
 
 // behind returns the events that made a calibration and published a policy.
-func (t *timeline) behind(trigger uint64, version int) (calibration, policy uuid.UUID) {
+func (t *timeline) behind(trigger uint64, version int) (calibration, published uuid.UUID) {
 	for _, c := range t.calibrations {
 		if c.TriggerPosition == trigger {
 			calibration = c.id
 		}
 	}
 	for _, p := range t.published {
-		if p.version == version {
-			policy = p.id
+		if p.Kind == policy.KindRFM && p.Version == version {
+			published = p.id
 		}
 	}
-	return calibration, policy
+	return calibration, published
 }
 
 // orderOf returns the order that an event is about, "" for none.

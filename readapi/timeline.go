@@ -46,10 +46,11 @@ type closing struct {
 	date domain.Date
 }
 
-// publication is the event that published a version of the policy.
+// publication is the event that published a version of a policy.
 type publication struct {
-	version int
-	id      uuid.UUID
+	asking
+	policy.Published
+	id uuid.UUID
 }
 
 type knownCalibration struct {
@@ -59,7 +60,11 @@ type knownCalibration struct {
 	asked      asking
 }
 
-var timelineStreams = []string{deployment.Stream, calendar.Stream, policy.Stream(policy.KindRFM), rules.CalibrationStream}
+var timelineStreams = []string{
+	deployment.Stream, calendar.Stream,
+	policy.Stream(policy.KindRFM), policy.Stream(policy.KindLoyalty), policy.Stream(policy.KindTier), // those that a past is computed by
+	rules.CalibrationStream,
+}
 
 // timeline returns what held for all customers, up to date with the log.
 func (a *API) timeline(ctx context.Context) (*timeline, error) {
@@ -121,7 +126,7 @@ func (t *timeline) apply(e eventschema.Event) (err error) {
 		t.asked[e.ID] = at
 	case policy.Published:
 		t.policies = t.policies.With(d)
-		t.published = append(t.published, publication{d.Version, e.ID})
+		t.published = append(t.published, publication{at, d, e.ID})
 		t.asked[e.ID] = at
 	case policy.CalibrationRequested:
 		t.asked[e.ID] = at
@@ -160,7 +165,7 @@ func (t *timeline) manual() bool { return t.created.Calendar == deployment.Manua
 // date a calibration is known as soon as the event that asked for it: it says
 // nothing that was not in the log when it was asked for.
 func (t *timeline) world(m moment) *projections.World {
-	w := &projections.World{Zone: t.created.Zone, Policies: t.policies}
+	w := &projections.World{Zone: t.created.Zone, Policies: t.known(m)}
 	for i := len(t.closed) - 1; i >= 0 && w.Closed == nil; i-- {
 		if c := t.closed[i]; m.over(c.date, t.zone) && m.known.has(c.position, c.recordedAt, c.businessDate) {
 			w.Closed = &c.date
@@ -177,4 +182,19 @@ func (t *timeline) world(m moment) *projections.World {
 		}
 	}
 	return w
+}
+
+// known returns the policies that were published, as far as a moment knows. Which
+// of them is in force says the date on which it is asked.
+func (t *timeline) known(m moment) policy.Set {
+	if m.known.at == nil && m.known.on == nil {
+		return t.policies
+	}
+	var set policy.Set
+	for _, p := range t.published {
+		if m.known.has(p.position, p.recordedAt, p.businessDate) {
+			set = set.With(p.Published)
+		}
+	}
+	return set
 }

@@ -57,7 +57,7 @@ var TierKinds = []string{TierUpgraded, TierRetained, TierDowngraded, TierOverrid
 
 // Kept says whether there is anything to keep.
 func (d *Document) Kept() bool {
-	return d.Ever || !d.Clock.IsZero() || len(d.Days) > 0 || len(d.Proposals) > 0
+	return d.Ever || d.Erased || !d.Clock.IsZero() || len(d.Days) > 0 || len(d.Proposals) > 0
 }
 
 func fold(d *Document, event projections.Event) bool {
@@ -78,7 +78,8 @@ func fold(d *Document, event projections.Event) bool {
 	case customer.ProgramJoined, customer.ProgramLeft, customer.PointsForfeited, customer.PointsEarned, customer.PointsGranted,
 		customer.PointsActivated, customer.PointsHeld, customer.HoldReleased, customer.HoldCaptured, customer.PointsRedeemed,
 		customer.RedemptionReversed, customer.PointsEarnReversed, customer.PointsExpired, customer.ExpiryExtended,
-		customer.PointsProposed, customer.ProposalRejected, customer.PointsAdjusted, customer.PointsTransferredOut, customer.PointsTransferredIn:
+		customer.PointsProposed, customer.ProposalRejected, customer.PointsAdjusted, customer.PointsTransferredOut, customer.PointsTransferredIn,
+		customer.TierOverrideLifted: // another event says which level follows
 	case customer.TierUpgraded:
 		d.moved(event, TierChange{
 			Kind: TierUpgraded, From: e.From, To: e.To, At: e.ChangedAt, ValidUntil: e.ValidUntil,
