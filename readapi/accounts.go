@@ -76,9 +76,17 @@ func (l *pointsLook) program() (programme.Version, bool) {
 // level returns the level of an account, the base of the ladder where nothing says
 // another; empty for who is no member.
 func (l *pointsLook) level(a *customer.Account) string {
-	if !a.Joined || a.Tier.Level != "" {
+	switch {
+	case !a.Joined:
+		return ""
+	case a.Tier.Level != "":
 		return a.Tier.Level
 	}
+	return l.base()
+}
+
+// base returns the level that every member has, empty without a ladder.
+func (l *pointsLook) base() string {
 	if v, ok := l.ladder(); ok {
 		return v.Policy.Base()
 	}

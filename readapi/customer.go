@@ -223,7 +223,7 @@ func (a *API) customerRoutes() []web.Route {
 				query("last_order_after", "string", "date", "Whose last order is of a later business date than this."),
 				query("last_order_before", "string", "date", "Whose last order is of an earlier business date than this."),
 				{Name: "sort", In: "query", Type: "string", Enum: sorts, Detail: "The order; a dash turns it round. Who lacks what is sorted by comes last."},
-			}, contactParams, particularsParams, consentParams, ownerParams, pageParams, minParams),
+			}, contactParams, particularsParams, consentParams, loyaltyParams, ownerParams, pageParams, minParams),
 			Answers: []web.Answer{{Status: 200, Detail: "A page of customers.", Body: Customers{}, Headers: stampHeaders}},
 			Refuses: []string{ErrParameters.Code, ErrBehind.Code},
 			Handler: a.customers,

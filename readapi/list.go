@@ -39,6 +39,7 @@ type customerFilter struct {
 	after, before *domain.Date // of the last order, both exclusive
 	erasure       string       // how far it has come
 	consent       consentFilter
+	loyalty       loyaltyFilter
 	ownerFilter
 	sort       string
 	descending bool
@@ -63,6 +64,7 @@ func readCustomerFilter(p *params) customerFilter {
 	}
 	f.stage = p.oneOf("stage", slices.Concat([]string{""}, lifecycle.Stages)...)
 	f.consent = readConsentFilter(p)
+	f.loyalty = readLoyaltyFilter(p)
 	f.ownerFilter = readOwnerFilter(p)
 	f.erasure = p.oneOf("erasure", slices.Concat([]string{""}, erasureStates)...)
 	f.sort, f.descending = strings.CutPrefix(p.oneOf("sort", slices.Concat([]string{""}, sorts)...), "-")
@@ -79,6 +81,7 @@ var erasureStates = []string{
 type listed struct {
 	profile profile.Document
 	rfm     RFM
+	points  pointsItem // where it is asked for
 }
 
 // stretches says which indexes to walk: those of the order asked for, else those
@@ -123,6 +126,8 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 		return f.consent.stretches(in)
 	case chosen != nil:
 		return chosen
+	case f.loyalty.asks():
+		return f.loyalty.stretches()
 	case f.label != "":
 		return cells(o, f.descending, func(_ rules.Scores, label string) bool { return label == f.label })
 	case f.stage != "":
@@ -172,7 +177,7 @@ func firstName(c *candidate, f customerFilter) (first string) {
 // wants says whether a customer passes all filters.
 func (f customerFilter) wants(d *listed) bool {
 	last := d.profile.Orders.LastOn
-	return f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && f.ownerFilter.wants(&d.profile) && (f.source == "" || d.profile.Source.Channel == f.source) &&
+	return f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && f.ownerFilter.wants(&d.profile) && f.loyalty.wants(d) && (f.source == "" || d.profile.Source.Channel == f.source) &&
 		(f.erasure == "" || d.profile.Rights.Erasure != nil && d.profile.Rights.Erasure.State == f.erasure) &&
 		(f.stage == "" || d.profile.Standing.Stage == f.stage) &&
 		(f.label == "" || d.rfm.Label != nil && *d.rfm.Label == f.label) &&
@@ -203,7 +208,17 @@ func (a *API) customers(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	fetch := func(cs []*candidate) error { return a.fetch(ctx, o, cs) }
+	if f.loyalty.asks() {
+		if err := f.loyalty.open(ctx, a, &o, least); err != nil {
+			return err
+		}
+	}
+	fetch := func(cs []*candidate) error {
+		if err := a.fetch(ctx, o, cs); err != nil {
+			return err
+		}
+		return f.loyalty.fetch(ctx, a, cs)
+	}
 	keep := func(c *candidate) bool { return c.docs[0] != nil && f.wants(c.item.(*listed)) }
 	found, next, err := a.walk(ctx, o.partitions, a.stretches(f, o), at, limit, fetch, keep)
 	if err != nil {

@@ -94,10 +94,11 @@ type pointsItem struct {
 	is     customer.Account // now
 }
 
-// fetchPoints reads the accounts of candidates.
-func (a *API) fetchPoints(ctx context.Context, l *pointsLook, o across, cs []*candidate) error {
+// pointsItems reads the accounts of candidates; nil where there is none.
+func (a *API) pointsItems(ctx context.Context, l *pointsLook, o across, cs []*candidate) ([]*pointsItem, error) {
+	items := make([]*pointsItem, len(cs))
 	if len(cs) == 0 {
-		return nil
+		return items, nil
 	}
 	ids := make([]uuid.UUID, len(cs))
 	for i, c := range cs {
@@ -105,14 +106,25 @@ func (a *API) fetchPoints(ctx context.Context, l *pointsLook, o across, cs []*ca
 	}
 	docs, err := a.loyaltyDocuments(ctx, o, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, d := range docs {
 		if d != nil {
-			cs[i].item = &pointsItem{*d, l.account(&d.Account)}
+			items[i] = &pointsItem{*d, l.account(&d.Account)}
 		}
 	}
-	return nil
+	return items, nil
+}
+
+// fetchPoints gives candidates their accounts.
+func (a *API) fetchPoints(ctx context.Context, l *pointsLook, o across, cs []*candidate) error {
+	items, err := a.pointsItems(ctx, l, o, cs)
+	for i, item := range items {
+		if item != nil {
+			cs[i].item = item
+		}
+	}
+	return err
 }
 
 // externalIDs reads under which ids other systems know customers.
@@ -263,7 +275,7 @@ func (l *pointsLook) memberStretches(o across, order, level string, inactive int
 		s.past = func(key string) bool { return key > last.String() }
 		return []stretch{s}
 	}
-	if level == "" || level == l.level(&customer.Account{Joined: true}) { // no event may say so of them
+	if level == "" || level == l.base() { // of whom no event need say so
 		return []stretch{in(loyalty.IndexSpendable, "", true)}
 	}
 	return l.ofLevel(o, level, true)
@@ -273,15 +285,17 @@ func (l *pointsLook) memberStretches(o across, order, level string, inactive int
 // those who have it because another is over, which is not booked yet.
 func (l *pointsLook) ofLevel(o across, level string, descending bool) []stretch {
 	booked := stretch{generation: o.generation, index: loyalty.IndexTier, prefix: loyalty.TierPrefix(level), descending: descending}
-	overdue := stretch{
-		generation: o.generation, index: loyalty.IndexDue,
-		past: func(key string) bool { return key > l.today.String() },
-		only: func(c *candidate) bool {
-			item, ok := c.item.(*pointsItem)
-			return ok && item.booked.Tier.Level != level
-		},
+	overdue := l.overdueIn(o)
+	overdue.only = func(c *candidate) bool {
+		item, ok := c.item.(*pointsItem)
+		return ok && item.booked.Tier.Level != level
 	}
 	return []stretch{booked, overdue}
+}
+
+// overdueIn walks those of whom something may be due that is not booked.
+func (l *pointsLook) overdueIn(o across) stretch {
+	return stretch{generation: o.generation, index: loyalty.IndexDue, past: func(key string) bool { return key > l.today.String() }}
 }
 
 func (a *API) programMembers(w http.ResponseWriter, r *http.Request) error {

@@ -282,3 +282,48 @@ func TestTheLadderAndItsMembers(t *testing.T) {
 		t.Errorf("%v", list)
 	}
 }
+
+func TestCustomersByTierAndPoints(t *testing.T) {
+	s := metalClub(t)
+	list := func(query string) (names string) {
+		t.Helper()
+		for after := ""; ; {
+			var page readapi.Customers
+			s.get("/v1/customers?limit=2&" + query + after).status(200).json(&page)
+			for _, c := range page.Customers {
+				names += nameOf(c.CustomerID)
+			}
+			if page.NextCursor == "" {
+				return names
+			}
+			after = "&cursor=" + page.NextCursor
+		}
+	}
+	check := func(when string, want map[string]string) {
+		t.Helper()
+		for q, names := range want {
+			if got := list(q); got != names {
+				t.Errorf("%s, %s: %s, want %s", when, q, got, names)
+			}
+		}
+	}
+	check("now", map[string]string{
+		"tier=gold": "2", "tier=silver": "1", "tier=member": "743", "tier=wood": "", "spendable_from=11": "312", "spendable_from=31": "12", "spendable_from=490": "2",
+		"spendable_from=491": "", "tier=member&spendable_from=10": "43", "tier=member&sort=registered_at": "347", "tier=gold&external_id=till:a": "2", "tier=gold&external_id=till:b": "",
+		"tier=silver&source=web": "1", "spendable_from=10&sort=-registered_at": "4321",
+	})
+	// Gold falls to silver and silver to member, and what 1 had has lapsed: none of it is booked.
+	s.close(domain.NewDate(2027, 12, 31))
+	s.project()
+	late := map[string]string{"tier=gold": "", "tier=silver": "2", "tier=member": "1743", "spendable_from=1": "", "tier=member&sort=registered_at": "1347"}
+	check("in 2028", late)
+	s.settle(someone(1), someone(2), someone(3), someone(4))
+	s.project()
+	late["tier=member"] = "1347"
+	check("in 2028, booked", late)
+	for _, q := range []string{"spendable_from=0", "spendable_from=x", "spendable_from=-1"} {
+		if p := s.get("/v1/customers?" + q).status(400).problem(); p.Code != readapi.ErrParameters.Code {
+			t.Errorf("%s: %+v", q, p)
+		}
+	}
+}
