@@ -17,6 +17,7 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/handover"
+	"github.com/rapport-crm/rapport/domain/transfer"
 	"github.com/rapport-crm/rapport/internal/web"
 )
 
@@ -37,6 +38,7 @@ type API struct {
 type Answer struct {
 	CustomerID *uuid.UUID `json:"customer_id,omitempty"` // of commands about a customer
 	HandoverID *uuid.UUID `json:"handover_id,omitempty"` // of commands about a handover
+	TransferID *uuid.UUID `json:"transfer_id,omitempty"` // of commands about a transfer of points
 	Revision   int64      `json:"revision"`              // of the stream after the command
 	Position   uint64     `json:"position"`              // in the log; queries take it as min_position
 	Changed    bool       `json:"changed"`               // false: there was nothing to do
@@ -53,7 +55,7 @@ func (a *API) Routes() []web.Route {
 		routes = append(routes, a.route(d))
 	}
 	queries := append([]web.Route{a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()}, a.handoverRoutes()...)
-	for _, q := range append(queries, a.policyRoutes()...) {
+	for _, q := range slices.Concat(queries, a.transferRoutes(), a.policyRoutes()) {
 		routes = append(routes, strict(q))
 	}
 	return append(routes, a.bulkRoute())
@@ -128,6 +130,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, d Definition) error 
 			return handover.ErrNotFound.With("%q is not a UUID", text)
 		}
 	}
+	if text := mux.Vars(r)["transfer_id"]; text != "" {
+		if named, err = uuid.Parse(text); err != nil {
+			return transfer.ErrNotFound.With("%q is not a UUID", text)
+		}
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	of, result, err := a.execute(ctx, d, e, named, body)
@@ -151,6 +158,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, d Definition) error 
 		answer.HandoverID = &of
 		if d.Creates {
 			h.Set("Location", "/v1/handovers/"+of.String())
+		}
+	}
+	if d.Group.Transfer {
+		answer.TransferID = &of
+		if d.Creates {
+			h.Set("Location", "/v1/transfers/"+of.String())
 		}
 	}
 	return web.WriteJSON(w, d.status(result), answer)
@@ -186,6 +199,8 @@ func (d Definition) subject(e envelope, r Request, named uuid.UUID, body []byte)
 	switch {
 	case d.Group.Handover:
 		return d.handover(r, named, body)
+	case d.Group.Transfer:
+		return d.transfer(r, named, body)
 	case !d.Group.Customer:
 		return uuid.Nil, nil
 	case d.keyed == nil && named == uuid.Nil:

@@ -37,6 +37,7 @@ type LineAnswer struct {
 	Status     int                 `json:"status"`
 	CustomerID *uuid.UUID          `json:"customer_id,omitempty"`
 	HandoverID *uuid.UUID          `json:"handover_id,omitempty"`
+	TransferID *uuid.UUID          `json:"transfer_id,omitempty"`
 	Revision   *int64              `json:"revision,omitempty"`
 	Position   *uint64             `json:"position,omitempty"`
 	Changed    *bool               `json:"changed,omitempty"`
@@ -384,6 +385,9 @@ func appendAnswer(b []byte, number int, d Definition, of uuid.UUID, r Result) []
 	}
 	if d.Group.Handover {
 		b = append(append(append(b, `,"handover_id":"`...), of.String()...), '"')
+	}
+	if d.Group.Transfer {
+		b = append(append(append(b, `,"transfer_id":"`...), of.String()...), '"')
 	}
 	b = strconv.AppendInt(append(b, `,"revision":`...), r.Revision, 10)
 	b = strconv.AppendUint(append(b, `,"position":`...), r.Position, 10)

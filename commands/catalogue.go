@@ -14,6 +14,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/staff"
+	"github.com/rapport-crm/rapport/domain/transfer"
 )
 
 // Catalogue is every command there is. A new command is a file in its domain
@@ -111,6 +112,9 @@ var Catalogue = []Definition{
 	defineHandover[handover.Accept]("accept-handover", "Take the customers, as the successor", nil),
 	defineHandover[handover.Reject]("reject-handover", "Do not take the customers, as the successor", nil),
 	defineHandover("complete-handover", "Make the successor the owner of every customer", resolve),
+
+	defineTransfer("request-transfer", "Give points of a member to another", ofTwo, sent).at("/v1/transfers"),
+	defineTransfer[transfer.Cancel]("cancel-transfer", "Cancel a transfer of points that stands still", nil, calledOff),
 }
 
 // registering lets the body of a registration choose the customer's id.

@@ -34,6 +34,7 @@ type Group struct {
 	Tag      string
 	Customer bool // the subject is a customer
 	Handover bool // the subject is a handover
+	Transfer bool // the subject is a transfer of points
 	Apart    bool // no command is decided by what these did: there is no world to wait for
 }
 

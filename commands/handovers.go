@@ -82,19 +82,25 @@ func (d Definition) handover(r Request, named uuid.UUID, body []byte) (uuid.UUID
 		HandoverID uuid.UUID `json:"handover_id"`
 	}
 	_ = json.Unmarshal(body, &c) // what is wrong with it is said when the whole is read
+	return d.chosen(r, named, c.HandoverID, "handover")
+}
+
+// chosen returns the handover or transfer that a command is about: the one named
+// beside the body, the body's own, or a new one.
+func (d Definition) chosen(r Request, named, own uuid.UUID, what string) (uuid.UUID, error) {
 	var p domain.Problems
 	switch {
-	case named != uuid.Nil && c.HandoverID != uuid.Nil && named != c.HandoverID:
-		p.Add("/handover_id", "differs from the one beside the body")
+	case named != uuid.Nil && own != uuid.Nil && named != own:
+		p.Add("/"+what+"_id", "differs from the one beside the body")
 		return uuid.Nil, p.Err()
 	case named != uuid.Nil:
 		return named, nil
-	case c.HandoverID != uuid.Nil:
-		return c.HandoverID, nil
+	case own != uuid.Nil:
+		return own, nil
 	case d.Creates:
-		return uuid.NewSHA1(r.Command, []byte("handover")), nil // the same key again is the same one
+		return uuid.NewSHA1(r.Command, []byte(what)), nil // the same key again is the same one
 	}
-	p.Add("/handover_id", "is required")
+	p.Add("/"+what+"_id", "is required")
 	return uuid.Nil, p.Err()
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/handover"
 	"github.com/rapport-crm/rapport/domain/operations"
+	"github.com/rapport-crm/rapport/domain/transfer"
 	"github.com/rapport-crm/rapport/domain/world"
 	"github.com/rapport-crm/rapport/eventschema"
 )
@@ -24,6 +25,7 @@ type World struct {
 	Clock func() time.Time
 
 	handovers handovers
+	transfers transfers
 
 	mu      sync.Mutex
 	facts   Facts
@@ -39,7 +41,7 @@ type Facts struct {
 	Position     uint64 // of the log: everything up to it is in
 }
 
-var worldEvents = append([]string{"operations.", "handover."}, world.Streams...)
+var worldEvents = append([]string{"operations.", "handover.", "transfer."}, world.Streams...)
 
 // Follow keeps the world up to date until ctx ends or the log fails. It may be
 // started again.
@@ -60,8 +62,12 @@ func (w *World) Follow(ctx context.Context, log Log, events *eventschema.Registr
 }
 
 func (w *World) apply(id uuid.UUID, data any) error {
-	if e, ok := data.(handover.Event); ok {
+	switch e := data.(type) {
+	case handover.Event:
 		w.handovers.apply(e)
+		return nil
+	case transfer.Event:
+		w.transfers.apply(e)
 		return nil
 	}
 	w.mu.Lock()

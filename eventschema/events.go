@@ -14,6 +14,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/reservation"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/staff"
+	"github.com/rapport-crm/rapport/domain/transfer"
 )
 
 // Events is every event type there is. Names and versions are for ever: add
@@ -79,6 +80,7 @@ var Events = NewRegistry(
 	event[customer.PointsAdjusted]("customer.points_adjusted"),
 	event[customer.PointsTransferredOut]("customer.points_transferred_out"),
 	event[customer.PointsTransferredIn]("customer.points_transferred_in"),
+	event[customer.TransferDeclined]("customer.transfer_declined"),
 	event[customer.TierUpgraded]("customer.tier_upgraded"),
 	event[customer.TierRetained]("customer.tier_retained"),
 	event[customer.TierDowngraded]("customer.tier_downgraded"),
@@ -135,5 +137,10 @@ var Events = NewRegistry(
 	event[handover.CompletionStarted]("handover.completion_started"),
 	event[handover.Completed]("handover.completed"),
 	event[handover.Closed]("handover.closed"),
+
+	event[transfer.Proposed]("transfer.proposed"),
+	event[transfer.CancellationRequested]("transfer.cancellation_requested"),
+	event[transfer.Completed]("transfer.completed"),
+	event[transfer.Cancelled]("transfer.cancelled"),
 	event[duplicate.Rejected]("duplicate.rejected"),
 )

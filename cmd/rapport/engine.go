@@ -57,6 +57,7 @@ type engine struct {
 	calibrator *jobs.Calibrator
 	closer     *jobs.DayCloser
 	handovers  *jobs.Handovers
+	transfers  *jobs.Transfers
 	keepers    []*jobs.Keeper
 	eraser     *jobs.Eraser
 	handler    http.Handler
@@ -188,6 +189,7 @@ func (e *engine) wire() {
 	e.calibrator = &jobs.Calibrator{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
 	e.closer = &jobs.DayCloser{Writer: e.writer, Logger: e.log}
 	e.handovers = &jobs.Handovers{Writer: e.writer, Logger: e.log}
+	e.transfers = &jobs.Transfers{Writer: e.writer, Logger: e.log}
 
 	master, lookup := e.writer.Keys.Fingerprints()
 	queries := &readapi.API{
@@ -237,6 +239,7 @@ func (e *engine) start(g *errgroup.Group, ctx context.Context) {
 			jobs.Go(func() error { return e.calibrator.Run(ctx) })
 			jobs.Go(func() error { return e.closer.Run(ctx) })
 			jobs.Go(func() error { return e.handovers.Run(ctx) })
+			jobs.Go(func() error { return e.transfers.Run(ctx) })
 			for _, k := range e.keepers {
 				jobs.Go(func() error { return k.Run(ctx) })
 			}

@@ -189,7 +189,7 @@ func (a *Account) Fold(r Record) {
 		if e.Lot.Source.Kind == LotOrder {
 			a.day(e.PlacedOn).Points += e.Lot.Points
 		}
-		a.roll(e.RollsTo)
+		a.roll(e.RollsTo, e.BookedAt)
 		a.active(e.BookedAt)
 	case PointsGranted:
 		a.credit(e.Lot, e.Lot.Points, e.DeficitPaid, e.GrantedAt)
@@ -237,7 +237,7 @@ func (a *Account) Fold(r Record) {
 func (a *Account) foldSpending(r Record) {
 	switch e := r.Event.(type) {
 	case PointsHeld:
-		h := Hold{HoldID: e.HoldID, Transfer: e.Transfer, HeldAt: e.HeldAt, ExpiresAt: e.ExpiresAt}
+		h := Hold{HoldID: e.HoldID, From: make([]HeldLot, 0, len(e.From)), Transfer: e.Transfer, HeldAt: e.HeldAt, ExpiresAt: e.ExpiresAt}
 		for _, p := range e.From {
 			if l := a.Lot(p.LotID); l != nil {
 				h.From = append(h.From, HeldLot{p.Points, l.Lot})
@@ -252,7 +252,7 @@ func (a *Account) foldSpending(r Record) {
 	case HoldCaptured:
 		a.unhold(e.HoldID, e.From)
 		a.Sums.Redeemed += e.Points
-		a.roll(e.RollsTo)
+		a.roll(e.RollsTo, e.CapturedAt)
 		a.active(e.CapturedAt)
 		a.tick(e.CapturedAt)
 	case PointsTransferredOut:
@@ -262,7 +262,7 @@ func (a *Account) foldSpending(r Record) {
 	case PointsRedeemed:
 		a.debit(e.From)
 		a.Sums.Redeemed += e.Points
-		a.roll(e.RollsTo)
+		a.roll(e.RollsTo, e.RedeemedAt)
 		a.active(e.RedeemedAt)
 		a.tick(e.RedeemedAt)
 	case RedemptionReversed:
@@ -279,7 +279,7 @@ func (a *Account) foldSpending(r Record) {
 		paid := e.DeficitPaid
 		for _, l := range e.Lots {
 			share := int64(0)
-			if !l.AvailableAt.After(e.TransferredAt) {
+			if !l.AvailableAt.After(e.TransferredAt) && (l.ExpiresAt == nil || l.ExpiresAt.After(e.TransferredAt)) {
 				share = min(paid, l.Points)
 			}
 			a.put(l, l.Points-share, l.AvailableAt.After(e.TransferredAt))
@@ -432,18 +432,26 @@ func (a *Account) extend(e ExpiryExtended) {
 	a.tick(e.ExtendedAt)
 }
 
-// roll moves the end of all rolling lots. It never comes nearer.
-func (a *Account) roll(to *time.Time) {
-	if to == nil || a.RollsTo != nil && !to.After(*a.RollsTo) {
+// roll moves the end of all rolling lots that had not lapsed at a time. It never
+// comes nearer.
+func (a *Account) roll(to *time.Time, at time.Time) {
+	if !a.rolls(to) {
 		return
 	}
 	end := *to
 	a.RollsTo = &end
-	a.reschedule(func(l *Lot) {
-		if l.Rolling && l.ExpiresAt.Before(end) {
-			l.ExpiresAt = &end
-		}
-	})
+	a.reschedule(func(l *Lot) { l.roll(end, at) })
+}
+
+// rolls says whether the end of rolling lots moves.
+func (a *Account) rolls(to *time.Time) bool {
+	return to != nil && (a.RollsTo == nil || to.After(*a.RollsTo))
+}
+
+func (l *Lot) roll(end, at time.Time) {
+	if l.Rolling && l.ExpiresAt.Before(end) && l.ExpiresAt.After(at) {
+		l.ExpiresAt = &end
+	}
 }
 
 func (a *Account) reschedule(change func(*Lot)) {

@@ -3,6 +3,7 @@ package customer
 import (
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -27,6 +28,7 @@ type ledger struct {
 	lapsed      map[string]int64 // of a lot, unspent or when they should have come back; forfeited, too
 	sent        map[uuid.UUID]PointsTransferredOut
 	received    map[uuid.UUID]PointsTransferredIn
+	declined    map[uuid.UUID]string // transfers, and why
 }
 
 // earn is points that a rule gave, and what of them is kept.
@@ -56,6 +58,7 @@ func set[K comparable, V any](m *map[K]V, k K, v V) {
 func (l *ledger) fold(event Event, a *Account) {
 	switch e := event.(type) {
 	case PointsEarned:
+		l.roll(e.RollsTo, e.BookedAt, a)
 		k := e.Lot.Source.key()
 		set(&l.earns, k, append(l.earns[k], &earn{PointsEarned: e, kept: e.Lot.Points}))
 	case PointsEarnReversed:
@@ -64,9 +67,11 @@ func (l *ledger) fold(event Event, a *Account) {
 		l.takeBack(PointsEarnReversed{Source: e.Source, LotID: e.LotID, Points: e.Points, Cause: e.Cause})
 	case PointsRedeemed:
 		l.spend(e, a.lots(e.From))
+		l.roll(e.RollsTo, e.RedeemedAt, a)
 	case HoldCaptured:
 		set(&l.captured, e.HoldID, e.RedemptionID)
 		l.spend(e.redeemed(), a.Hold(e.HoldID).lots(e.From))
+		l.roll(e.RollsTo, e.CapturedAt, a)
 	case RedemptionReversed:
 		l.restore(e)
 	case PointsExpired:
@@ -98,6 +103,8 @@ func (l *ledger) fold(event Event, a *Account) {
 		set(&l.sent, e.TransferID, e)
 	case PointsTransferredIn:
 		set(&l.received, e.TransferID, e)
+	case TransferDeclined:
+		set(&l.declined, e.TransferID, e.Code)
 	}
 }
 
@@ -123,6 +130,18 @@ func (l *ledger) extend(e ExpiryExtended) {
 			if lot := &r.left[i].Lot; slices.Contains(e.Lots, lot.LotID) {
 				lot.ExpiresAt = &to
 			}
+		}
+	}
+}
+
+// roll moves the end of rolling lots of which something was spent: it may come back.
+func (l *ledger) roll(to *time.Time, at time.Time, a *Account) {
+	if !a.rolls(to) {
+		return
+	}
+	for _, r := range l.redemptions {
+		for i := range r.left {
+			r.left[i].Lot.roll(*to, at)
 		}
 	}
 }

@@ -336,6 +336,7 @@ type PointsTransferredIn struct {
 	From          uuid.UUID `json:"from"`
 	Points        int64     `json:"points"`
 	Lots          []Lot     `json:"lots"`
+	Of            []string  `json:"of"` // likewise: the lots of the sender that they were
 	DeficitPaid   int64     `json:"deficit_paid,omitempty"`
 	TransferredAt time.Time `json:"transferred_at"`
 }

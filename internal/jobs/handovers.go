@@ -17,17 +17,25 @@ type Handovers struct {
 
 // Run works until ctx ends, and returns its error.
 func (h *Handovers) Run(ctx context.Context) error {
+	return pursue(ctx, h.Writer.World, h.drive, func(err error) {
+		logger(h.Logger).Error("a handover stands still; it is tried again", "error", err)
+	})
+}
+
+// pursue drives what is under way whenever the world has moved on, and again after
+// a failure, until ctx ends.
+func pursue(ctx context.Context, world *commands.World, drive func(context.Context) error, failed func(error)) error {
 	failures := 0
 	for ctx.Err() == nil {
-		at := h.Writer.World.Facts().Position
-		if err := h.drive(ctx); err != nil && ctx.Err() == nil {
-			logger(h.Logger).Error("a handover stands still; it is tried again", "error", err)
+		at := world.Facts().Position
+		if err := drive(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
 			wait(ctx, backoff(failures), nil)
 			failures++
 			continue
 		}
 		failures = 0
-		if err := h.Writer.World.WaitFor(ctx, at+1); err != nil {
+		if err := world.WaitFor(ctx, at+1); err != nil {
 			return err
 		}
 	}
