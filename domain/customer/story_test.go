@@ -334,3 +334,14 @@ func words(event Event) string {
 	}
 	return b.String()
 }
+
+// happened is what is so without a command of this customer's: an erasure, say.
+func happened(events ...Event) act {
+	return func(world.Known) domain.Command[State, Event] { return given{events} }
+}
+
+type given struct{ all []Event }
+
+func (given) Stream() string                  { return Stream(id) }
+func (given) AfterErasure()                   {}
+func (c given) Decide(State) ([]Event, error) { return c.all, nil }
