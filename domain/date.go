@@ -35,7 +35,11 @@ func ParseDate(s string) (Date, error) {
 // Start returns the first instant of d in zone.
 func (d Date) Start(zone *time.Location) time.Time {
 	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
-	return time.Date(y, m, day, 0, 0, 0, 0, zone)
+	t := time.Date(y, m, day, 0, 0, 0, 0, zone)
+	if t.Day() != day { // clocks were put forward at midnight: there is none, and t is before
+		_, t = t.ZoneBounds()
+	}
+	return t
 }
 
 // End returns the last instant of d in zone.

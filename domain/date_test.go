@@ -68,3 +68,35 @@ func TestAddMonths(t *testing.T) {
 		}
 	}
 }
+
+// A day begins with its first instant, also where clocks are put forward or back at
+// midnight.
+func TestDayBegins(t *testing.T) {
+	for _, tc := range []struct{ zone, day, want string }{
+		{"UTC", "2026-03-29", "2026-03-29T00:00:00Z"},
+		{"Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00Z"},
+		{"Europe/Berlin", "2026-03-30", "2026-03-29T22:00:00Z"},
+		{"Asia/Beirut", "2026-03-29", "2026-03-28T22:00:00Z"},      // at 01:00
+		{"America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"}, // at 01:00
+		{"America/Santiago", "2026-04-05", "2026-04-05T04:00:00Z"}, // 23:00 was there twice
+		{"Atlantic/Azores", "2026-10-25", "2026-10-25T00:00:00Z"},  // the first of two midnights
+		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},
+		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"}, // a day that was left out begins and ends at once
+	} {
+		zone, err := time.LoadLocation(tc.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := ParseDate(tc.day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := d.Start(zone)
+		if got := start.UTC().Format(time.RFC3339); got != tc.want {
+			t.Errorf("%s begins in %s at %s, want %s", d, tc.zone, got, tc.want)
+		}
+		if DateOf(start.Add(-1), zone) >= d || DateOf(start, zone) < d {
+			t.Errorf("%s in %s: the instant before is of %s, the first of %s", d, tc.zone, DateOf(start.Add(-1), zone), DateOf(start, zone))
+		}
+	}
+}
