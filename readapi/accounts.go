@@ -10,6 +10,7 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
 	programme "github.com/rapport-crm/rapport/domain/loyalty"
+	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/tier"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
@@ -137,9 +138,13 @@ var pointsParams = momentParams[:2]
 // a look. It holds all of them in memory, and no more than that.
 func (a *API) everyAccount(ctx context.Context, l *pointsLook) (map[uuid.UUID]*customer.Account, error) {
 	all := map[uuid.UUID]*customer.Account{}
+	parked, err := a.parked(ctx)
+	if err != nil {
+		return nil, err
+	}
 	head, err := a.follow(ctx, 0, loyaltyTypes(), func(raw eventschema.Raw) error {
 		id, ok := eventschema.CustomerOf(raw)
-		if !ok {
+		if !ok || parked[raw.ID] {
 			return nil
 		}
 		// Nothing that an account follows from is personal, so that no key is needed.
@@ -161,6 +166,24 @@ func (a *API) everyAccount(ctx context.Context, l *pointsLook) (map[uuid.UUID]*c
 	})
 	l.position = head
 	return all, err
+}
+
+// parked returns the events that the read models pass over because an operator said so.
+func (a *API) parked(ctx context.Context) (map[uuid.UUID]bool, error) {
+	events := map[uuid.UUID]bool{}
+	for raw, err := range a.Log.Read(ctx, operations.Stream, 0) {
+		if err != nil {
+			return nil, err
+		}
+		e, err := eventschema.Events.Open(raw, nil)
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := e.Data.(operations.EventParked); ok {
+			events[p.EventID] = true
+		}
+	}
+	return events, nil
 }
 
 // accounts yields every account as of a look at the past that is worth telling, with

@@ -18,6 +18,7 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
 	programme "github.com/rapport-crm/rapport/domain/loyalty"
+	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/tier"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections/loyalty"
@@ -100,6 +101,23 @@ func TestPointsOfAllMembers(t *testing.T) {
 		if p := s.get("/v1/loyalty/export" + q).status(400).problem(); p.Code != readapi.ErrParameters.Code {
 			t.Errorf("%s: %+v", q, p)
 		}
+	}
+}
+
+// What the read models pass over is not in the past of all accounts either.
+func TestAParkedEventIsInNoPast(t *testing.T) {
+	s := newClub(t)
+	s.programme(aPoint(), metals)
+	s.joins(someone(1), "")
+	s.close(clubOpened)
+	s.buys(someone(1), "o1", clubOpened, 70)
+	earned := s.events[slices.IndexFunc(s.events, func(raw eventschema.Raw) bool { return strings.HasPrefix(raw.Type, "customer.points_earned.") })]
+	if day := "?as_of=" + (clubOpened + 1).String(); s.points(day)[0].Points != 70 {
+		t.Fatalf("%v", s.points(day))
+	}
+	s.append(operations.Stream, uuid.Nil, operations.EventParked{EventID: earned.ID, Position: earned.Position, Reason: "broken"})
+	if rows := s.points("?as_of=" + (clubOpened + 1).String()); len(rows) != 1 || rows[0].Points != 0 {
+		t.Errorf("%v", rows)
 	}
 }
 
