@@ -31,13 +31,16 @@ func TestErasure(t *testing.T) {
 	}
 	setup("/v1/staff/enrol-employee", `{"employee_id":"e-1","name":"One","roles":["sales"]}`)
 	setup("/v1/schema/define-attribute", `{"key":"hobby","label":"Hobby","type":"text","personal":true}`)
-	setup("/v1/policies/loyalty/publish-policy", `{"policy":{"name":"x","currency":"USD","enrolment":"first_order",
-		"earn":[{"id":"base","points":1,"per_minor":100}],"expiry":{"kind":"never"},"redemption":{"points":100,"value_minor":100}}}`)
+	const programme = `{"policy":{"name":"x","currency":"USD","enrolment":"first_order","earn":[{"id":"base","points":1,"per_minor":100}],
+		"expiry":{"kind":"end_of_year","years":20},"redemption":{"points":100,"value_minor":100},"reversal":{"earn":%q}}}`
+	setup("/v1/policies/loyalty/publish-policy", fmt.Sprintf(programme, "deficit"))
 	setup("/v1/policies/care/publish-policy", `{"policy":{"name":"x","occasions":[{"id":"new_year","kind":"festival",
 		"festival":{"calendar":"solar","month":1,"day":1},"channels":["phone"],"purpose":"service","follow_days":14}]}}`)
 	gone, stays := &planted{name: "gone"}, &planted{name: "stay"}
 	id, _ := s.tell(gone, "31")
 	other, position := s.tell(stays, "42")
+	setup("/v1/policies/loyalty/publish-policy", fmt.Sprintf(programme, "only_pending"))
+	setup("/v1/customers/"+id+"/reverse-points-earn", `{"order_id":"o1","reason":"`+gone.text()+`"}`)
 	setup("/v1/calendar/close-day", `{"date":"2026-01-31"}`)
 	one := "/v1/customers/" + id
 	eventually(t, func() string {
