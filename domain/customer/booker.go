@@ -508,9 +508,6 @@ func (b *booker) lotNow(l Lot) Lot {
 	if is := b.there(l.LotID); is != nil {
 		return *is
 	}
-	if l.Rolling && b.RollsTo != nil && b.RollsTo.After(*l.ExpiresAt) {
-		l.ExpiresAt = b.RollsTo
-	}
 	return l
 }
 

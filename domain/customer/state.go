@@ -143,6 +143,7 @@ func (s State) Evolve(e Event) State {
 	case OrderCancelled:
 		if o := s.orders[e.OrderID]; o != nil {
 			o.Cancelled, o.CancelledAt = true, e.CancelledAt
+			o.Qualifying = nil // a refund after it takes nothing away a second time
 		}
 	case RefundRecorded:
 		s.refund(e)
