@@ -13,7 +13,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/care"
 	"github.com/rapport-crm/rapport/domain/deployment"
+	"github.com/rapport-crm/rapport/domain/loyalty"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/tier"
 	"github.com/rapport-crm/rapport/internal/client"
 	"github.com/rapport-crm/rapport/internal/population"
 )
@@ -74,6 +78,9 @@ func (c *demoCmd) Run(ctx context.Context, s streams) (err error) {
 // load sends the population through the ordinary commands and closes the last
 // day. It returns the customer with the most orders, and the last one.
 func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (shown, last string, err error) {
+	if err := demoProgram(ctx, api); err != nil {
+		return "", "", err
+	}
 	people := population.Generate(c.Seed, c.Customers, demoFrom, demoJoined, demoUntil)
 	bar := newProgress(s.err, "customers")
 	defer bar.finish()
@@ -113,6 +120,38 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 	}
 	fmt.Fprintf(s.err, "%d customers and %d orders loaded in %.1f s; closed %v: %v\n", len(people), orders, time.Since(started).Seconds(), demoUntil, day)
 	return shown, last, nil
+}
+
+// demoProgram publishes what the demo's loyalty programme gives, its ladder, and the
+// moments at which members are thought of.
+func demoProgram(ctx context.Context, api *client.Client) error {
+	points := loyalty.Policy{
+		Name: "Demo points", Currency: "USD", Enrolment: loyalty.FirstOrder,
+		Earn:        []loyalty.Rule{{ID: "base", Points: 1, PerMinor: 100}},
+		Multipliers: []loyalty.Multiplier{{ID: "gold", Factor: "1.5", Tiers: []string{"gold"}}},
+		Activities:  []loyalty.Activity{{ID: "review", Points: 25}},
+		Expiry:      loyalty.Expiry{Kind: loyalty.Months, Months: 12},
+		Redemption:  loyalty.Redemption{Points: 100, ValueMinor: 100, Minimum: 50},
+		Manual:      loyalty.Manual{BonusLimit: 200, DeficitLimit: 100},
+		Transfer:    loyalty.Transfer{Allowed: true, Minimum: 10},
+		Examples: []loyalty.Example{
+			{Name: "58.99", Order: loyalty.Purchase{AmountMinor: 5899, Currency: "USD", PlacedOn: demoFrom}, Points: 58},
+			{Name: "58.99 by gold", Order: loyalty.Purchase{AmountMinor: 5899, Currency: "USD", PlacedOn: demoFrom}, Tier: "gold", Points: 88},
+		},
+	}
+	ladder := tier.Policy{
+		Name: "Demo ladder", Measure: tier.Spend,
+		Levels:   []tier.Level{{ID: "member", Name: "Member"}, {ID: "silver", Name: "Silver", From: 30000}, {ID: "gold", Name: "Gold", From: 80000}},
+		Window:   tier.Window{Kind: tier.Rolling, Months: 12},
+		Validity: tier.Validity{Kind: tier.Months, Months: 12}, Downgrade: tier.OneDown, GraceDays: 30,
+	}
+	for kind, body := range map[string]any{policy.KindLoyalty: points, policy.KindTier: ladder, policy.KindCare: care.Example()} {
+		request := map[string]any{"effective_from": demoFrom, "policy": body}
+		if err := api.Post(ctx, "/v1/policies/"+kind+"/publish-policy", request, nil); err != nil {
+			return fmt.Errorf("the %s policy: %w", kind, err)
+		}
+	}
+	return nil
 }
 
 // erased says that a customer was erased in an earlier demo over the same data.
@@ -247,6 +286,20 @@ Try:
   # the stage they are in, why, and what comes next; and how all go from stage to stage
   curl -s %[1]s/v1/customers/%[2]s/lifecycle
   curl -s '%[1]s/v1/lifecycle/funnel?from=%[4]v&to=%[5]v'
+
+  # their points: every lot, what it is for, when it lapses; their tier, and what is missing to the next
+  curl -s %[1]s/v1/customers/%[2]s/loyalty
+  curl -s '%[1]s/v1/customers/%[2]s/ledger?limit=3'
+
+  # they spend some; every lot of theirs is recomputed from the log
+  curl -s -X POST %[1]s/v1/customers/%[2]s/redeem-points -H 'Content-Type: application/json' \
+    -H 'Rapport-Actor: user:me' -d '{"redemption_id":"my-first-redemption","points":100}'
+  curl -s %[1]s/v1/customers/%[2]s/ledger/verify
+
+  # what the company owes in points, whose lapse soon, and who has a birthday
+  curl -s %[1]s/v1/loyalty/liability
+  curl -s '%[1]s/v1/loyalty/expiring?days=30&limit=3'
+  curl -s '%[1]s/v1/care/upcoming?days=7&limit=3'
 
   # may they be written to, and why (not)? Who may?
   curl -s '%[1]s/v1/customers/%[2]s/contactability?purpose=marketing&channel=email'

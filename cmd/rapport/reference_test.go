@@ -66,11 +66,14 @@ func expected(t *testing.T, name, labels string) map[string]score {
 }
 
 // Every customer of the CDNOW sample gets the scores that others computed; a
-// second import changes nothing, also after a first one that was cut short.
+// second import changes nothing, also after a first one that was cut short. Points
+// that lapse a year after the day of the order are gone at midnight, as of then, as
+// well as when that is booked.
 func TestSampleScoresEqualTheReference(t *testing.T) {
 	t.Parallel()
 	file := shared(t, "cdnow_sample.csv.gz")
 	s := serve(t, t.TempDir(), "--calendar", "manual")
+	startProgram(s, `{"kind":"months","months":12}`)
 	orders := []string{"import", "orders", file, "--source", "cdnow", "--currency", "USD", "--map", "customer=sample_id,date=date,amount=amount,quantity=cds"}
 
 	if got, want := s.must(append(orders, "--dry-run")...), "read 6919, would be sent 6919, unchanged 0, rejected 0\n"; got != want {
@@ -86,33 +89,62 @@ func TestSampleScoresEqualTheReference(t *testing.T) {
 	if got, want := s.must(orders...), "read 6919, created 0, unchanged 6919, rejected 0\n"; got != want {
 		t.Errorf("import again: %s want %s", got, want)
 	}
-	s.must("calendar", "close", "1998-06-30")
+	s.must("calendar", "close", "1998-06-30", "--settled")
 	got := readScores(t, s.must("rfm", "--source", "cdnow", "--format", "csv"), nil)
 	if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19980630.csv", "segment_11"), got); diff != "" {
 		t.Errorf("scores (-reference +ours):\n%s", diff)
 	}
+	for _, args := range [][]string{{"--as-of", "1998-06-30"}, {"--source", "cdnow", "--as-of", "1998-06-30"}} {
+		if earned, spendable, above := sums(s, args...); earned != 239_444 || spendable != 96_083 || above != 812 {
+			t.Errorf("%v: earned %d, spendable %d, %d customers above 0", args, earned, spendable, above)
+		}
+	}
+	// Business now is the day after: the points of 1 July 1997 are gone, too.
+	asOf, live := s.must("loyalty", "--source", "cdnow", "--as-of", "1998-07-01"), s.must("loyalty", "--source", "cdnow")
+	if diff := cmp.Diff(asOf, live); diff != "" {
+		t.Errorf("what was booked (-as of +live):\n%s", diff)
+	}
 }
 
 // A past is lived through in stages: import a part, close its last day, import
-// the next, close that. The scores of the first stage are the reference's.
-func TestStagedImportScoresEqualTheReference(t *testing.T) {
+// the next, close that. Scores and points are the reference's at every stage, and the
+// points are it afterwards, as of each of the dates.
+func TestStagedImportEqualsTheReference(t *testing.T) {
 	t.Parallel()
 	file := shared(t, "cdnow_sample.csv.gz")
 	s := serve(t, t.TempDir(), "--calendar", "manual")
+	startProgram(s, `{"kind":"never"}`)
+	want := expectedPoints(t)
 	orders := []string{"import", "orders", file, "--source", "cdnow", "--currency", "USD", "--map", "customer=sample_id,date=date,amount=amount"}
-	s.must(append(orders, "--until", "1997-09-30")...)
-	s.must("calendar", "close", "1997-09-30")
-	got := readScores(t, s.must("rfm", "--source", "cdnow"), nil)
-	if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19970930.csv", "segment_11"), got); diff != "" {
-		t.Errorf("scores at 1997-09-30 (-reference +ours):\n%s", diff)
+	for i, date := range pointDates {
+		if out := s.must(append(orders, "--until", date)...); !strings.Contains(out, ", rejected 0, ") && date != "1998-06-30" {
+			t.Errorf("the stage until %s: %s", date, out)
+		}
+		s.must("calendar", "close", date)
+		comparePoints(s, want, i)
+		if date == "1997-09-30" {
+			got := readScores(t, s.must("rfm", "--source", "cdnow"), nil)
+			if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19970930.csv", "segment_11"), got); diff != "" {
+				t.Errorf("scores at %s (-reference +ours):\n%s", date, diff)
+			}
+		}
 	}
-	if out := s.must(append(orders, "--from", "1997-10-01")...); !strings.Contains(out, ", rejected 0, ") {
-		t.Errorf("the second stage: %s", out)
+	for i, date := range pointDates {
+		comparePoints(s, want, i, "--as-of", date)
+		for _, customer := range []string{"0001", "1516"} {
+			id := s.call("GET", "/v1/customers?external_id=cdnow:"+customer, "").id(t)
+			a := s.call("GET", "/v1/customers/"+id+"/loyalty?as_of="+date, "")
+			if got := a.field("balance", "spendable"); a.status != 200 || got != want[customer][i] {
+				t.Errorf("%s as of %s: %s points, want %s: %.300s", customer, date, got, want[customer][i], a.body)
+			}
+		}
 	}
-	if out := s.must("calendar", "close", "1997-10-07"); out != "closed 1997-10-07; 2357 customers scored\n" {
+	if out := s.must("calendar", "close", "1998-07-07"); out != "closed 1998-07-07; 2357 customers scored\n" {
 		t.Errorf("a week later: %s", out)
 	}
-	s.must("verify", "read-models")
+	if out := s.must("verify", "read-models"); !strings.Contains(out, "loyalty") {
+		t.Errorf("verify: %s", out)
+	}
 }
 
 // The orders of the R package rfm, by quantiles and by given thresholds, with
