@@ -103,7 +103,7 @@ func (p Policy) validateMultipliers(e *domain.Problems) {
 	for i, m := range p.Multipliers {
 		at := fmt.Sprintf("/policy/multipliers/%d", i)
 		unique(e, at+"/id", m.ID, ids)
-		if f, ok := new(big.Rat).SetString(m.Factor); !decimal.MatchString(m.Factor) || !ok || f.Sign() <= 0 {
+		if !positive(m.Factor) {
 			e.Add(at+"/factor", "must be a positive decimal such as 1.5")
 		}
 		texts(e, at+"/rules", m.Rules)
@@ -157,7 +157,7 @@ func (r Redemption) validate(e *domain.Problems) {
 func (x Example) try(e *domain.Problems, at string, p *Policy) {
 	e.Currency(at+"/order/currency", x.Order.Currency)
 	e.Amount(at+"/order/amount_minor", x.Order.AmountMinor)
-	if x.Order.Rate != "" && !decimal.MatchString(x.Order.Rate) {
+	if x.Order.Rate != "" && !positive(x.Order.Rate) {
 		e.Add(at+"/order/rate", "must be a positive decimal such as 1.0842")
 	}
 	sum := int64(0)
@@ -182,6 +182,12 @@ func (x Example) try(e *domain.Problems, at string, p *Policy) {
 	if total != x.Points {
 		e.Add(at+"/points", "is %d, but the policy gives %d", x.Points, total)
 	}
+}
+
+// positive says whether a text is a decimal above 0.
+func positive(text string) bool {
+	f, ok := new(big.Rat).SetString(text)
+	return decimal.MatchString(text) && ok && f.Sign() > 0
 }
 
 func one(e *domain.Problems, at, text string, allowed ...string) {
