@@ -278,13 +278,13 @@ func (l *pointsLook) memberStretches(o across, order, level string, inactive int
 	if level == "" || level == l.base() { // of whom no event need say so
 		return []stretch{in(loyalty.IndexSpendable, "", true)}
 	}
-	return l.ofLevel(o, level, true)
+	return l.ofLevel(o, level)
 }
 
 // ofLevel walks those who are booked to have a level other than the base, and then
 // those who have it because another is over, which is not booked yet.
-func (l *pointsLook) ofLevel(o across, level string, descending bool) []stretch {
-	booked := stretch{generation: o.generation, index: loyalty.IndexTier, prefix: loyalty.TierPrefix(level), descending: descending}
+func (l *pointsLook) ofLevel(o across, level string) []stretch {
+	booked := stretch{generation: o.generation, index: loyalty.IndexTier, prefix: loyalty.TierPrefix(level), descending: true}
 	overdue := l.overdueIn(o)
 	overdue.only = func(c *candidate) bool {
 		item, ok := c.item.(*pointsItem)
