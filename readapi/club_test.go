@@ -80,6 +80,17 @@ func (c *club) now() time.Time { return (*c.world.Closed + 1).Start(c.zone) }
 // do decides a command on a customer, and appends what it brings about.
 func (c *club) do(of uuid.UUID, cmd domain.Command[customer.State, customer.Event]) {
 	c.t.Helper()
+	events, err := c.decide(of, cmd)
+	if err != nil {
+		c.t.Fatalf("%T: %v", cmd, err)
+	}
+	for _, e := range events {
+		c.fact(of, e)
+	}
+}
+
+// decide decides a command on a customer.
+func (c *club) decide(of uuid.UUID, cmd domain.Command[customer.State, customer.Event]) ([]customer.Event, error) {
 	s := domain.Subject{Customer: of, Now: c.clock, Zone: c.zone, Actor: domain.Actor{Kind: "user", ID: "ann"}}
 	if closed := c.world.Closed; closed != nil {
 		s.Now, s.Latest = c.now().UTC(), (*closed + 1).End(c.zone)
@@ -88,13 +99,7 @@ func (c *club) do(of uuid.UUID, cmd domain.Command[customer.State, customer.Even
 	if k, ok := cmd.(interface{ SetWorld(*world.World) }); ok {
 		k.SetWorld(c.world)
 	}
-	events, err := domain.Decide(c.states[of], cmd)
-	if err != nil {
-		c.t.Fatalf("%T: %v", cmd, err)
-	}
-	for _, e := range events {
-		c.fact(of, e)
-	}
+	return domain.Decide(c.states[of], cmd)
 }
 
 // fact appends an event of a customer.

@@ -30,7 +30,7 @@ func (b *bookkeeper) words(fact any) (string, bool) {
 	switch e := fact.(type) {
 	case customer.PointsEarned:
 		return sentences(
-			awardWords(e.Lot.Points, e.Inputs, e.Remainder)+".",
+			awardWords(e)+".",
 			fmt.Sprintf("%s, rule %s, %s, by version %d of the programme.", sourceWords(e.Lot.Source), e.Lot.Source.Rule, placedWords(e.Lot.Source, e.PlacedOn), e.PolicyVersion),
 			b.pendingWords(e.Lot, e.BookedAt), b.lapseWords(e.Lot, e.Expiry, e.PlacedOn), paidWords(e.DeficitPaid)), true
 	case customer.PointsGranted:
@@ -71,7 +71,11 @@ func (b *bookkeeper) words(fact any) (string, bool) {
 	case customer.PointsExpired:
 		return fmt.Sprintf("%s of lot %s lapsed.", points(e.Points), e.LotID), true
 	case customer.ExpiryExtended:
-		return fmt.Sprintf("%s lapse on %s only.", count(int64(len(e.Lots)), "lot"), domain.DateOf(e.To, b.zone)), true
+		lapse := "lapse"
+		if len(e.Lots) == 1 {
+			lapse = "lapses"
+		}
+		return fmt.Sprintf("%s %s on %s only.", count(int64(len(e.Lots)), "lot"), lapse, domain.DateOf(e.To, b.zone)), true
 	case customer.PointsForfeited:
 		why := "the customer left the programme"
 		if e.Cause == customer.ForfeitErased {
@@ -137,7 +141,8 @@ func placedWords(s customer.LotSource, on domain.Date) string {
 }
 
 // awardWords says how points were computed.
-func awardWords(n int64, in programme.Inputs, remainder string) string {
+func awardWords(e customer.PointsEarned) string {
+	n, in, remainder := e.Lot.Points, e.Inputs, e.Remainder
 	var s strings.Builder
 	s.WriteString(points(n) + ": " + strconv.FormatInt(in.Points, 10))
 	switch {
@@ -151,7 +156,7 @@ func awardWords(n int64, in programme.Inputs, remainder string) string {
 			fmt.Fprintf(&s, " %s at %s %s", in.Currency, in.Rate, target)
 		}
 	case len(in.Lines) == 0:
-		s.WriteString(" for the order")
+		s.WriteString(" for the " + e.Lot.Source.Kind)
 	default:
 		fmt.Fprintf(&s, " for each of %s", count(in.Quantity, "piece"))
 	}

@@ -57,6 +57,7 @@ var eventModules = []struct{ prefix, module string }{
 	{"customer.expiry_", moduleLoyalty},
 	{"customer.proposal_", moduleLoyalty},
 	{"customer.tier_", moduleLoyalty},
+	{"customer.transfer_", moduleLoyalty},
 	{"customer.erasure_", moduleRights},
 	{"customer.personal_data_", moduleRights},
 	{"customer.legal_hold_", moduleRights},
