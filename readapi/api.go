@@ -64,6 +64,7 @@ func (a *API) Routes() []web.Route {
 		a.duplicateRoutes(),
 		a.ownerRoutes(),
 		a.careRoutes(),
+		a.accountRoutes(),
 		a.programmeRoutes(),
 		a.projectionRoutes(),
 		[]web.Route{a.jobRoute()},
