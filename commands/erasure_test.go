@@ -263,6 +263,13 @@ var whatever = map[string]string{
 	"grant-annual-reward": `{"kind":"reward","period":2025,"value":{"gift":"calendar"}}`,
 	"issue-coupon":        `{"coupon_id":"K1","benefit":{"kind":"percent","percent":10},"valid_until":"2999-12-31"}`,
 	"redeem-coupon":       `{"coupon_id":"K1","order_id":"o1"}`, "void-coupon": `{"coupon_id":"K1","reason":"fraud"}`,
+	"enrol-in-program": `{}`, "leave-program": `{}`, "earn-points": `{"activity":"review","ref":"1"}`, "reverse-points-earn": `{"order_id":"o1","points":1}`,
+	"hold-points": `{"hold_id":"h","points":1}`, "release-hold": `{"hold_id":"h"}`, "capture-hold": `{"hold_id":"h"}`,
+	"redeem-points": `{"redemption_id":"r","points":1}`, "reverse-redemption": `{"redemption_id":"r"}`,
+	"extend-expiry": `{"lots":["bonus:b"],"to":"2999-12-31","reason":"late"}`,
+	"grant-bonus":   `{"bonus_id":"b","points":1,"reason":"waited"}`, "adjust-points": `{"adjustment_id":"a","points":1,"reason":"wrong"}`,
+	"approve-points": `{"proposal_id":"a"}`, "reject-points": `{"proposal_id":"a","reason":"right"}`,
+	"override-tier": `{"tier":"gold","until":"2026-12-31","reason":"loyal"}`, "lift-tier-override": `{"reason":"wrong"}`, "evaluate-tier": `{}`,
 }
 
 // Every command there is, by the catalogue: of a restricted customer all are refused
