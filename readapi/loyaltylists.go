@@ -212,23 +212,16 @@ func (a *API) expiringPoints(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	answer.Total = l.worth(answer.Total.Points)
-	s := stretch{
-		generation: o.generation, index: loyalty.IndexExpiring, from: q.From.String(),
-		past: func(key string) bool { return key > q.To.String()+"|~" },
-	}
 	fetch := func(cs []*candidate) error { return a.fetchPoints(ctx, l, o, cs) }
 	keep := func(c *candidate) bool {
 		item, ok := c.item.(*pointsItem)
 		if !ok {
 			return false
 		}
-		// They stand there once for each date; the first counts.
-		first, _ := l.within(item.booked.Lots, q.From, q.To)
-		on, _, err := loyalty.ParseExpiring(c.key)
 		_, points := l.within(item.is.Lots, q.From, q.To)
-		return err == nil && len(first) > 0 && first[0].On == on && points > 0
+		return points > 0
 	}
-	found, next, err := a.walk(ctx, o.partitions, []stretch{s}, q.Place, limit, fetch, keep)
+	found, next, err := a.walk(ctx, o.partitions, l.expiringStretches(o, q.From, q.To), q.Place, limit, fetch, keep)
 	if err != nil {
 		return err
 	}
@@ -247,6 +240,32 @@ func (a *API) expiringPoints(w http.ResponseWriter, r *http.Request) error {
 		answer.NextCursor = p.next(a.cursors(), q)
 	}
 	return writeJSON(w, answer.Stamp, answer)
+}
+
+// expiringStretches walks those who are booked to lose points within dates, each of
+// them once; and then those who lose only what has come back to them, of a hold that
+// is over, which is not booked yet.
+func (l *pointsLook) expiringStretches(o across, from, to domain.Date) []stretch {
+	first := func(c *candidate) (on domain.Date, any bool) {
+		if item, ok := c.item.(*pointsItem); ok {
+			if dates, _ := l.within(item.booked.Lots, from, to); len(dates) > 0 {
+				return dates[0].On, true
+			}
+		}
+		return 0, false
+	}
+	booked := stretch{
+		generation: o.generation, index: loyalty.IndexExpiring, from: from.String(),
+		past: func(key string) bool { return key > to.String()+"|~" },
+		only: func(c *candidate) bool { // they stand there once for each date
+			on, _, err := loyalty.ParseExpiring(c.key)
+			is, any := first(c)
+			return err == nil && any && is == on
+		},
+	}
+	overdue := l.overdueIn(o)
+	overdue.only = func(c *candidate) bool { _, any := first(c); return !any }
+	return []stretch{booked, overdue}
 }
 
 // lastActive returns the date of the last earning or redemption, nil if there was

@@ -154,6 +154,13 @@ func TestWhoLosesPoints(t *testing.T) {
 	if got, list = s.expiring("?days=60"); !strings.HasPrefix(list[0], "3 loses") || got.Total.Points != 490+50+11+10 {
 		t.Errorf("%v, %+v", list, got.Total)
 	}
+	// Nor is what was held until yesterday, which is not booked either, forgotten.
+	s.do(someone(4), &customer.HoldPoints{HoldID: "h1", Points: 10})
+	s.close(domain.NewDate(2027, 2, 15))
+	s.project()
+	if got, list = s.expiring("?days=30"); !gocmp.Equal(list, []string{"1 loses 11 (2027-03-01 11)", "4 loses 10 (2027-03-02 10)"}) || got.Total.Points != 21 {
+		t.Errorf("%v, %+v", list, got.Total)
+	}
 	for _, q := range []string{"?days=0", "?days=3661", "?days=x", "?limit=0", "?cursor=x", "?as_of=2026-01-01"} {
 		if p := s.get("/v1/loyalty/expiring" + q).status(400).problem(); p.Code != readapi.ErrParameters.Code {
 			t.Errorf("%s: %+v", q, p)
