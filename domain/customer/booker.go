@@ -296,7 +296,7 @@ func (b *booker) membership(p *loyalty.Policy, o *Order) (joins *ProgramJoined, 
 	switch {
 	case b.Joined && !o.PlacedAt.Before(b.JoinedAt):
 		return nil, true
-	case p.Enrolment != loyalty.FirstOrder || b.Ever && !b.Joined || o.PlacedAt.Before(b.LeftAt):
+	case p.Enrolment != loyalty.FirstOrder || b.erased || b.Ever && !b.Joined || o.PlacedAt.Before(b.LeftAt):
 		return nil, false
 	}
 	return &ProgramJoined{Trigger: TriggerFirstOrder, OrderID: o.OrderID, JoinedAt: o.PlacedAt}, true

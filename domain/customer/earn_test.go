@@ -90,6 +90,7 @@ func TestOrdersEarn(t *testing.T) {
 			then: []string{"joined by first_order o1 @ 2026-02-28 10:00", "earned 3 order:o1:base"}},
 		{name: "and that is its business date", world: twice, when: purchase("o1", "2026-02-28", 300, func(c *RecordOrder) { c.PlacedOn = ptr(domain.NewDate(2026, 3, 1)) }),
 			then: []string{"joined by first_order o1", "earned 6 order:o1:double"}},
+		{name: "who was erased becomes no member", world: plain, given: []act{purchase("o1", "2026-03-01", 300, unpaid), happened(PersonalDataErased{ErasedAt: tenOn("2026-03-02")})}, when: pay("o1", "2026-03-03")},
 		{name: "before there was a programme", world: followedBy(world.Known{World: new(world.World).With(uuid.Nil, policy.Published{
 			Kind: policy.KindLoyalty, Version: 1, EffectiveFrom: domain.NewDate(2026, 3, 1), Loyalty: &loyalty.Policy{Currency: "EUR", Enrolment: loyalty.FirstOrder},
 		})}, "2026-04-01"), when: purchase("o1", "2026-02-28", 300, heardOn("2026-04-05"))},
@@ -223,6 +224,8 @@ func TestOrdersInOtherCurrenciesEarn(t *testing.T) {
 				return EnrolInProgram{Subject: moment(tenOn("2026-03-02")), Known: w, JoinedAt: ptr(tenOn("2026-03-01"))}
 			}},
 			when: pay("o1", "2026-03-02", func(c *PayOrder) { c.FX = rate("EUR", "0.0061") }), then: []string{"earned 61 order:o1:base"}},
+		{name: "the same order again, which had none", world: memberWorld(explicitly), when: purchase("o1", "2026-03-01", 10_000, in("JPY", nil)),
+			given: []act{purchase("o1", "2026-03-01", 10_000, in("JPY", nil), unpaid), pay("o1", "2026-03-02", func(c *PayOrder) { c.FX = rate("EUR", "0.0061") })}},
 		{name: "or does not", world: memberWorld(explicitly), given: []act{purchase("o1", "2026-03-01", 10_000, in("JPY", nil), unpaid), func(w world.Known) domain.Command[State, Event] {
 			return EnrolInProgram{Subject: moment(tenOn("2026-03-02")), Known: w, JoinedAt: ptr(tenOn("2026-03-01"))}
 		}}, when: pay("o1", "2026-03-02"), err: loyalty.ErrFXMissing},

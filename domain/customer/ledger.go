@@ -91,14 +91,22 @@ func (l *ledger) fold(event Event, a *Account) {
 	case PointsGranted:
 		e.Reason = ""
 		set(&l.grants, e.Lot.Source.key(), e)
+		if e.Lot.Source.Kind == LotBonus {
+			l.forget(e.Lot.Source.Ref)
+		}
 	case PointsAdjusted:
 		e.Reason = ""
 		set(&l.adjustments, e.AdjustmentID, e)
+		l.forget(e.AdjustmentID)
 	case PointsProposed:
-		e.Reason = ""
 		set(&l.proposals, e.ProposalID, e)
 	case ProposalRejected:
 		set(&l.rejected, e.ProposalID, true)
+		l.forget(e.ProposalID)
+	case PersonalDataErased:
+		for id := range l.proposals {
+			l.forget(id)
+		}
 	case PointsTransferredOut:
 		set(&l.sent, e.TransferID, e)
 	case PointsTransferredIn:
@@ -106,6 +114,12 @@ func (l *ledger) fold(event Event, a *Account) {
 	case TransferDeclined:
 		set(&l.declined, e.TransferID, e.Code)
 	}
+}
+
+// capturedOn says whether a hold was spent on an order.
+func (l *ledger) capturedOn(hold, order string) bool {
+	r := l.redemptions[l.captured[hold]]
+	return r != nil && r.OrderID == order
 }
 
 // takeBack counts points that a rule gave and that are not kept.
@@ -143,6 +157,14 @@ func (l *ledger) roll(to *time.Time, at time.Time, a *Account) {
 		for i := range r.left {
 			r.left[i].Lot.roll(*to, at)
 		}
+	}
+}
+
+// forget drops the words of a proposal: they are needed until it is decided.
+func (l *ledger) forget(proposal string) {
+	if e, ok := l.proposals[proposal]; ok {
+		e.Reason = ""
+		l.proposals[proposal] = e
 	}
 }
 

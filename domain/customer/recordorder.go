@@ -78,6 +78,8 @@ func (c RecordOrder) Decide(s State) ([]Event, error) {
 		o, isNew = &Order{OrderRecorded: recorded}, true
 	} else if !o.same(recorded) {
 		return nil, ErrOrderExists.With("the customer has an order %q with other content", c.OrderID)
+	} else if c.HoldID != "" && !s.ledger.capturedOn(c.HoldID, c.OrderID) {
+		return nil, ErrOrderExists.With("the order %q was recorded without the hold %q; capture-hold spends it on the order", c.OrderID, c.HoldID)
 	} else if o.Paid || o.Cancelled || c.PaidAt == nil {
 		return nil, nil
 	}
@@ -215,6 +217,9 @@ func businessDate(of domain.Subject, p *domain.Problems, pointer string, given *
 // same says whether an order was recorded with this content.
 func (o *Order) same(e OrderRecorded) bool {
 	a := o.OrderRecorded
+	if o.RatePaid && e.FX == nil { // it had none when it was recorded
+		a.FX = nil
+	}
 	if a.Total != e.Total || a.StoreID != e.StoreID || a.Channel != e.Channel ||
 		!a.PlacedAt.Equal(e.PlacedAt) || a.PlacedOn != e.PlacedOn || len(a.Lines) != len(e.Lines) || !equal(a.FX, e.FX) {
 		return false

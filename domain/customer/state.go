@@ -66,6 +66,7 @@ type Order struct {
 	OrderRecorded
 	Paid        bool
 	PaidAt      time.Time
+	RatePaid    bool // FX came with the payment
 	Cancelled   bool
 	CancelledAt time.Time
 	// Refunded is what went back, in all and of each line.
@@ -137,7 +138,7 @@ func (s State) Evolve(e Event) State {
 		if o := s.orders[e.OrderID]; o != nil {
 			o.Paid, o.PaidAt, o.Qualifying = true, e.PaidAt, e.Qualifying
 			if e.FX != nil {
-				o.FX = e.FX
+				o.FX, o.RatePaid = e.FX, true
 			}
 		}
 	case OrderCancelled:
