@@ -32,8 +32,10 @@ func TestErasure(t *testing.T) {
 	setup("/v1/staff/enrol-employee", `{"employee_id":"e-1","name":"One","roles":["sales"]}`)
 	setup("/v1/schema/define-attribute", `{"key":"hobby","label":"Hobby","type":"text","personal":true}`)
 	const programme = `{"policy":{"name":"x","currency":"USD","enrolment":"first_order","earn":[{"id":"base","points":1,"per_minor":100}],
-		"expiry":{"kind":"end_of_year","years":20},"redemption":{"points":100,"value_minor":100},"reversal":{"earn":%q}}}`
+		"expiry":{"kind":"end_of_year","years":20},"redemption":{"points":100,"value_minor":100},"manual":{"bonus_limit":10},"reversal":{"earn":%q}}}`
 	setup("/v1/policies/loyalty/publish-policy", fmt.Sprintf(programme, "deficit"))
+	setup("/v1/policies/tier/publish-policy", `{"policy":{"name":"x","measure":"orders","levels":[{"id":"member","name":"Member","from":0},
+		{"id":"gold","name":"Gold","from":100}],"window":{"kind":"lifetime"},"validity":{"kind":"unlimited"},"downgrade":"to_balance"}}`)
 	setup("/v1/policies/care/publish-policy", `{"policy":{"name":"x","occasions":[{"id":"new_year","kind":"festival",
 		"festival":{"calendar":"solar","month":1,"day":1},"channels":["phone"],"purpose":"service","follow_days":14}]}}`)
 	gone, stays := &planted{name: "gone"}, &planted{name: "stay"}

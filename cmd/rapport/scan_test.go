@@ -109,6 +109,14 @@ func everything(p *planted, digit string) (registration string, rest []told) {
 		{"lift-legal-hold", f(`{"hold_id":"LG-1","ground":"settled","note":%q}`, p.text())},
 		{"restrict-processing", f(`{"ground":"accuracy_contested","note":%q}`, p.text())},
 		{"lift-restriction", f(`{"ground":"accuracy_verified","note":%q}`, p.text())},
+		{"grant-bonus", f(`{"bonus_id":"b1","points":5,"reason":%q}`, p.text())},
+		{"grant-bonus", f(`{"bonus_id":"b2","points":50,"reason":%q}`, p.text())},
+		{"reject-points", f(`{"proposal_id":"b2","reason":%q}`, p.text())},
+		{"adjust-points", f(`{"adjustment_id":"a1","points":-1,"reason":%q}`, p.text())},
+		{"approve-points", `{"proposal_id":"a1"}`},
+		{"adjust-points", f(`{"adjustment_id":"a2","points":1,"reason":%q}`, p.text())}, // nobody has decided yet
+		{"override-tier", f(`{"tier":"gold","until":%q,"reason":%q}`, time.Now().AddDate(1, 0, 0).Format(time.DateOnly), p.text())},
+		{"lift-tier-override", f(`{"reason":%q}`, p.text())},
 		{"leave-program", f(`{"reason":%q}`, p.text())},
 		{"request-erasure", f(`{"requester":"customer","evidence":%q}`, p.text())},
 		{"refuse-erasure", f(`{"ground":"identity_not_proven","note":%q}`, p.text())},
@@ -126,7 +134,11 @@ func (s *server) tell(p *planted, digit string) (id, position string) {
 	}
 	id = a.field("customer_id")
 	for _, c := range rest {
-		a = s.call("POST", "/v1/customers/"+id+"/"+c.command, c.body, "Rapport-Reason", p.text(), "Rapport-Actor", "e-17")
+		actor := "e-17"
+		if c.command == "approve-points" { // as another than who proposed them
+			actor = "e-18"
+		}
+		a = s.call("POST", "/v1/customers/"+id+"/"+c.command, c.body, "Rapport-Reason", p.text(), "Rapport-Actor", actor)
 		if a.status >= 300 || a.field("changed") != "true" {
 			s.t.Fatalf("%s %s: %d %s", c.command, c.body, a.status, a.body)
 		}

@@ -53,7 +53,7 @@ func (c ApprovePoints) Decide(s State) ([]Event, error) {
 	source := LotSource{Kind: e.Kind, Ref: e.ProposalID}
 	if e.Kind == LotBonus {
 		by := c.Actor
-		b.grant(v, PointsGranted{CampaignID: e.CampaignID, GrantedBy: e.ProposedBy, ApprovedBy: &by}, source, e.Points)
+		b.grant(v, PointsGranted{CampaignID: e.CampaignID, Reason: e.Reason, GrantedBy: e.ProposedBy, ApprovedBy: &by}, source, e.Points)
 		return b.all(), nil
 	}
 	adjusted := PointsAdjusted{Points: e.Points}
@@ -64,7 +64,7 @@ func (c ApprovePoints) Decide(s State) ([]Event, error) {
 		return nil, err
 	}
 	adjusted.AdjustmentID, adjusted.ProposedBy, adjusted.ApprovedBy = e.ProposalID, e.ProposedBy, c.Actor
-	adjusted.PolicyVersion, adjusted.AdjustedAt = v.Version, b.now
+	adjusted.Reason, adjusted.PolicyVersion, adjusted.AdjustedAt = e.Reason, v.Version, b.now
 	b.book(adjusted)
 	return b.all(), nil
 }

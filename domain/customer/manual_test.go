@@ -1,10 +1,12 @@
 package customer_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	. "github.com/rapport-crm/rapport/domain/customer"
@@ -174,8 +176,8 @@ func TestApprovePoints(t *testing.T) {
 		return PointsProposed{ProposalID: "p1", Kind: kind, Points: points, CampaignID: "spring", Reason: "waited", ProposedBy: ann, ProposedAt: noon}
 	}
 	member := []Event{registered, joined, bonus("b1", 100)}
-	granted := with(bonus("p1", 500), func(e *PointsGranted) { e.CampaignID, e.ApprovedBy = "spring", &bob })
-	adjusted := PointsAdjusted{AdjustmentID: "p1", ProposedBy: ann, ApprovedBy: bob, PolicyVersion: 4, AdjustedAt: noon}
+	granted := with(bonus("p1", 500), func(e *PointsGranted) { e.CampaignID, e.Reason, e.ApprovedBy = "spring", "waited", &bob })
+	adjusted := PointsAdjusted{AdjustmentID: "p1", Reason: "waited", ProposedBy: ann, ApprovedBy: bob, PolicyVersion: 4, AdjustedAt: noon}
 	up := with(adjusted, func(e *PointsAdjusted) {
 		e.Points, e.Lot, e.Expiry = 40, ptr(lot(LotAdjustment, "p1", 40)), &never
 	})
@@ -258,5 +260,25 @@ func TestProposals(t *testing.T) {
 		if n := len(s.Loyalty.Proposals); n != c.left {
 			t.Errorf("%s: %d proposals, want %d", name, n, c.left)
 		}
+	}
+}
+
+// What is remembered of proposals after an erasure is the same whether or not their
+// words could still be read.
+func TestTheWordsOfProposalsAreForgotten(t *testing.T) {
+	remembered := func(reason string) (s State) {
+		for _, e := range []Event{
+			registered, joined,
+			PointsProposed{ProposalID: "p1", Kind: LotBonus, Points: 500, Reason: reason}, PointsProposed{ProposalID: "p2", Kind: LotBonus, Points: 500, Reason: reason},
+			PointsProposed{ProposalID: "p3", Kind: LotAdjustment, Points: 5, Reason: reason}, PointsProposed{ProposalID: "p4", Kind: LotAdjustment, Points: -5, Reason: reason},
+			with(bonus("p1", 500), func(e *PointsGranted) { e.Reason = reason }), ProposalRejected{ProposalID: "p3", Reason: reason},
+			PointsAdjusted{AdjustmentID: "p4", Points: -5, From: []Portion{{"bonus:p1", 5}}, Reason: reason}, asked, approved, erasedNow,
+		} {
+			s = s.Evolve(e)
+		}
+		return s
+	}
+	if diff := cmp.Diff(remembered(""), remembered("for Ada"), cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+		t.Errorf("(-without +with words):\n%s", diff)
 	}
 }
