@@ -449,7 +449,7 @@ func (a *Account) rolls(to *time.Time) bool {
 }
 
 func (l *Lot) roll(end, at time.Time) {
-	if l.Rolling && l.ExpiresAt.Before(end) && l.ExpiresAt.After(at) {
+	if l.Rolling && l.ExpiresAt != nil && l.ExpiresAt.Before(end) && l.ExpiresAt.After(at) {
 		l.ExpiresAt = &end
 	}
 }
