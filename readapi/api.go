@@ -57,6 +57,7 @@ func (a *API) Routes() []web.Route {
 		a.contactabilityRoutes(),
 		a.historyRoutes(),
 		a.replayRoutes(),
+		[]web.Route{a.ledgerVerifyRoute()},
 		a.diffRoutes(),
 		a.rfmRoutes(),
 		a.lifecycleRoutes(),

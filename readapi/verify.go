@@ -18,6 +18,9 @@ type Verification struct {
 	OK      bool `json:"ok"`
 	Events  int  `json:"events"` // that fit, before the first that does not
 	Streams int  `json:"streams"`
+	// Ledgers is how many customers had points, or were members, and their points were
+	// computed again from their events.
+	Ledgers int `json:"ledgers,omitempty"`
 	// Unanchored counts the streams whose beginning was not there to be read:
 	// their first event is taken on trust, the others are proven against it.
 	Unanchored int       `json:"unanchored,omitempty"`
@@ -32,6 +35,7 @@ type BadEvent struct {
 	Revision uint64    `json:"revision"`
 	ID       uuid.UUID `json:"id,omitzero"`
 	Type     string    `json:"type,omitempty"`
+	Code     string    `json:"code,omitempty"` // of what is wrong with its points
 	Problem  string    `json:"problem"`
 }
 
@@ -45,6 +49,9 @@ func (b *BadEvent) String() string {
 	}
 	if b.Line > 0 {
 		s += fmt.Sprintf(", line %d", b.Line)
+	}
+	if b.Code != "" {
+		s += ": " + b.Code
 	}
 	return s + ": " + b.Problem
 }
@@ -111,25 +118,32 @@ const maxLine = 16 << 20
 
 // VerifyExport checks an export of a history or of the log, without any key and
 // without the server: every stream's hash chain, every event's id, that nothing
-// was left out, and that no byte of the file was changed. It stops at the first
-// event that does not fit and names it. The error is that of reading r.
+// was left out, that no byte of the file was changed, and that the points of every
+// customer follow from the events before them. It stops at the first event that
+// does not fit and names it. The error is that of reading r.
 func VerifyExport(r io.Reader) (Verification, error) {
 	v := fileVerifier{in: bufio.NewReaderSize(r, 64<<10)}
 	bad, err := v.run()
+	if err == nil && bad == nil {
+		bad = v.ledgers.done()
+	}
 	if err != nil {
 		return Verification{}, fmt.Errorf("verify export: %w", err)
 	}
-	return v.chains.done(bad), nil
+	found := v.chains.done(bad)
+	found.Ledgers = v.ledgers.moved()
+	return found, nil
 }
 
 type fileVerifier struct {
-	in     *bufio.Reader
-	chains chains
-	number int // of the line
-	last   [32]byte
-	header *ExportHeader // of the export being read; nil between two
-	end    ExportEnd     // what its last line must say
-	buf    []byte
+	in      *bufio.Reader
+	chains  chains
+	ledgers ledgers
+	number  int // of the line
+	last    [32]byte
+	header  *ExportHeader // of the export being read; nil between two
+	end     ExportEnd     // what its last line must say
+	buf     []byte
 }
 
 func (v *fileVerifier) run() (*BadEvent, error) {
@@ -198,6 +212,12 @@ func (v *fileVerifier) check(line []byte) *BadEvent {
 	}
 	if !intact {
 		return v.badEvent(raw, "the line was changed: it does not give the digest at its end")
+	}
+	if bad := v.ledgers.add(raw); bad != nil {
+		if bad.ID == raw.ID {
+			bad.Line = v.number
+		}
+		return bad
 	}
 	v.end.Events++
 	v.end.Position = raw.Position

@@ -9,11 +9,12 @@ import (
 	"os"
 
 	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/readapi"
 )
 
 type verifyCmd struct {
-	History    verifyHistoryCmd    `cmd:"" help:"Recompute hash chains: of a customer, of the whole log, or of an exported file (offline)."`
+	History    verifyHistoryCmd    `cmd:"" help:"Recompute hash chains and points: of a customer, of the whole log, or of an exported file (offline)."`
 	ReadModels verifyReadModelsCmd `cmd:"" help:"Recompute the read models from the log and compare."`
 }
 
@@ -76,7 +77,25 @@ func (c *verifyHistoryCmd) customer(ctx context.Context, s streams) error {
 	if err := c.client().Get(ctx, "/v1/customers/"+id+"/history/verify", nil, &found); err != nil {
 		return err
 	}
-	return report(s, found)
+	if err := report(s, found); err != nil {
+		return err
+	}
+	var points readapi.LedgerVerification
+	if err := c.client().Get(ctx, "/v1/customers/"+id+"/ledger/verify", nil, &points); err != nil {
+		return err
+	}
+	switch {
+	case points.FirstBad != nil:
+		return fmt.Errorf("%w: %v (%d events before it are right)", errDifference, points.FirstBad, points.Events)
+	case !points.OK:
+		return fmt.Errorf("%w: the read model of the points: %s", errDifference, points.ReadModel)
+	}
+	if points.Lots == 0 && points.Balance == (customer.Balance{}) {
+		return nil
+	}
+	b := points.Balance
+	fmt.Fprintf(s.out, "the points follow from the events: %d spendable, %d pending, %d held, %d owed\n", b.Spendable, b.Pending, b.Held, b.Deficit)
+	return nil
 }
 
 func report(s streams, v readapi.Verification) error {
@@ -84,6 +103,9 @@ func report(s streams, v readapi.Verification) error {
 		return fmt.Errorf("%w: %v (%d events before it are right)", errDifference, v.FirstBad, v.Events)
 	}
 	fmt.Fprintf(s.out, "verified %s in %s\n", count(v.Events, "event"), count(v.Streams, "stream"))
+	if v.Ledgers > 0 {
+		fmt.Fprintf(s.out, "the points of %s follow from the events\n", count(v.Ledgers, "customer"))
+	}
 	if v.Unanchored > 0 {
 		fmt.Fprintf(s.out, "of %s the file has a later part only: the first event of it is taken on trust\n", count(v.Unanchored, "stream"))
 	}

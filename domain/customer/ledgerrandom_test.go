@@ -115,6 +115,9 @@ func newShopper(t *rapid.T, seen map[string]int) *shopper {
 		m.publish(policy.KindTier)
 	}
 	m.tell(registered)
+	if m.pick("enrol?", 3) > 0 {
+		m.decide(EnrolInProgram{Subject: m.subject, Known: m.known(), JoinedAt: ptr(m.subject.Now.AddDate(-2, 0, 0))})
+	}
 	return m
 }
 
@@ -376,11 +379,13 @@ func (m *shopper) refund() {
 
 // points draws a number of points up to some, which may be too many.
 func (m *shopper) points(most int64) int64 {
-	switch m.pick("how many", 6) {
+	switch m.pick("how many", 8) {
 	case 0:
 		return most + 1
 	case 1, 2:
 		return max(1, most)
+	case 3, 4, 5:
+		return max(5, most/2/5*5)
 	}
 	return rapid.Int64Range(1, max(1, most)).Draw(m.T, "points")
 }
@@ -434,7 +439,11 @@ func (m *shopper) step() {
 	if len(spent) > 0 {
 		redemption = rapid.SampledFrom(spent).Draw(m.T, "redemption")
 	}
-	what := m.pick("what", 37)
+	often := []int{5, 6, 10, 10, 11, 11, 13, 14, 16, 17, 18, 19, 22}
+	what := m.pick("what", 37+len(often))
+	if what >= 37 {
+		what = often[what-37]
+	}
 	if !m.past.IsZero() && what > 9 && what < 33 && m.pick("today?", 20) > 0 {
 		what %= 8 // of a past mostly orders and refunds are told
 	}
