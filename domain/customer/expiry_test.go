@@ -166,7 +166,7 @@ func TestPointsLapseAtMidnightOfTheBusinessZone(t *testing.T) {
 			month := memberWorld(func(p *loyalty.Policy) { p.Expiry = loyalty.Expiry{Kind: loyalty.Months, Months: 1} })
 			there := moment(at)
 			there.Zone = zone
-			s := live(t, month, State{}.Evolve(registered), func(w world.Known) domain.Command[State, Event] {
+			s := liveIn(t, zone, month, func(w world.Known) domain.Command[State, Event] {
 				return RecordOrder{Subject: there, Known: w, OrderID: "o1", Total: eur(1000), PlacedAt: at, PaidAt: &at}
 			})
 			end, ok := s.Loyalty.NextDue()
@@ -187,26 +187,26 @@ func TestAnOutageBooksTheSame(t *testing.T) {
 	w := memberWorld(pendingDays(3), func(p *loyalty.Policy) {
 		p.Expiry, p.Redemption.HoldMinutes = loyalty.Expiry{Kind: loyalty.Months, Months: 1}, 5*24*60
 	})
-	start := func() State { // of its own: states share what they remember
-		return live(t, w, State{}.Evolve(registered), purchase("o1", "2026-01-31", 1000), purchase("o2", "2026-02-03", 500),
+	start := func() *audited { // of its own: states share what they remember
+		return live(t, w, purchase("o1", "2026-01-31", 1000), purchase("o2", "2026-02-03", 500),
 			hold("h1", "2026-02-22", 12), giveMoney("r1", "o1", "2026-02-22", 900), purchase("o3", "2026-02-25", 700))
 	}
 	daily, untold, last := start(), start(), tenOn("2026-04-30")
 	var booked []string
 	for now := tenOn("2026-02-25"); !now.After(last); now = now.AddDate(0, 0, 1) {
 		cmd := SettleLoyalty{Subject: moment(now), Known: w}
-		events, err := domain.Decide(daily, domain.Command[State, Event](cmd))
+		events, err := domain.Decide(daily.State, domain.Command[State, Event](cmd))
 		if err != nil {
 			t.Fatal(err)
 		}
 		booked = append(booked, inWords(events, SettleLoyalty{})...)
-		daily = follow(daily, events)
+		daily.follow(t, events)
 		at := untold.Loyalty.At(now, time.UTC, w.World.Policies)
 		if diff := cmp.Diff(daily.Loyalty, at); diff != "" {
 			t.Fatalf("%s: the account as of then (-booked +told):\n%s", now, diff)
 		}
 	}
-	once, err := domain.Decide(untold, domain.Command[State, Event](SettleLoyalty{Subject: moment(last), Known: w}))
+	once, err := domain.Decide(untold.State, domain.Command[State, Event](SettleLoyalty{Subject: moment(last), Known: w}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/audit"
 	. "github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/policy"
@@ -31,45 +32,71 @@ type tale struct {
 }
 
 // tell runs tales as subtests. After every command what was credited less what was
-// debited is what there is.
+// debited is what there is, and the auditor has nothing to say.
 func tell(t *testing.T, tales []tale) {
 	t.Helper()
 	for _, x := range tales {
 		t.Run(x.name, func(t *testing.T) {
 			t.Helper()
-			s := live(t, x.world, State{}.Evolve(registered), x.given...)
+			l := live(t, x.world, x.given...)
 			cmd := x.when(x.world)
-			events, err := domain.Decide(s, cmd)
+			events, err := domain.Decide(l.State, cmd)
 			if !errors.Is(err, x.err) || err != nil && len(events) > 0 {
 				t.Fatalf("error = %v with %d events, want %v", err, len(events), x.err)
 			}
-			balanced(t, follow(s, events))
 			if diff := cmp.Diff(x.then, inWords(events, cmd)); diff != "" {
 				t.Errorf("movements (-want +got):\n%s", diff)
 			}
+			l.follow(t, events)
 		})
 	}
 }
 
+// audited is a customer to whom things happen, looked at by an auditor.
+type audited struct {
+	State
+	audit *audit.Ledger
+	steps byte
+}
+
 // live gives commands, none of which may be refused.
-func live(t *testing.T, w world.Known, s State, acts ...act) State {
+func live(t *testing.T, w world.Known, acts ...act) *audited {
 	t.Helper()
+	return liveIn(t, time.UTC, w, acts...)
+}
+
+// liveIn is live in a business zone.
+func liveIn(t *testing.T, zone *time.Location, w world.Known, acts ...act) *audited {
+	t.Helper()
+	l := &audited{audit: audit.New(&audit.Rules{Zone: zone, Policies: w.World.Policies})}
+	l.follow(t, []Event{registered})
 	for i, a := range acts {
-		events, err := domain.Decide(s, a(w))
+		events, err := domain.Decide(l.State, a(w))
 		if err != nil {
 			t.Fatalf("command %d is refused: %v", i, err)
 		}
-		s = follow(s, events)
-		balanced(t, s)
+		l.follow(t, events)
 	}
-	return s
+	return l
 }
 
-func follow(s State, events []Event) State {
+// follow appends the events of a command.
+func (l *audited) follow(t *testing.T, events []Event) {
+	t.Helper()
+	l.steps++
 	for _, e := range events {
-		s = s.Evolve(e)
+		l.State = l.Evolve(e)
+		if found := l.audit.Add(audit.Entry{Record: Record{Event: e}, Command: uuid.UUID{l.steps}}); found != nil {
+			t.Fatalf("the auditor: %v\n%+v", found, e)
+		}
 	}
-	return s
+	if found := l.audit.Done(); found != nil {
+		t.Fatalf("the auditor: %v", found)
+	}
+	if diff := l.audit.Differs(&l.Loyalty); diff != "" {
+		t.Fatalf("the auditor: %s", diff)
+	}
+	balanced(t, l.State)
 }
 
 func balanced(t *testing.T, s State) {
