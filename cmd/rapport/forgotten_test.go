@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -208,7 +209,7 @@ func (g *histories) history(r *rand.Rand) *history {
 		h.raws = append(h.raws, raw)
 	}
 	named := func(name string) *eventschema.Type {
-		for _, typ := range g.types {
+		for _, typ := range slices.Concat(g.types, g.broadcast) {
 			if typ.Name == name {
 				return typ
 			}
@@ -226,7 +227,11 @@ func (g *histories) history(r *rand.Rand) *history {
 		}
 		add(typ, true)
 		if r.IntN(8) == 0 {
-			add(g.broadcast[r.IntN(len(g.broadcast))], false)
+			typ := g.broadcast[r.IntN(len(g.broadcast))]
+			if typ.Name == "rfm.calibrated" { // it follows the policy by which it was made
+				add(named("policy.published"), false)
+			}
+			add(typ, false)
 		}
 	}
 	h.erased = len(h.raws)
