@@ -1,16 +1,20 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // What the command line shows of the past of a customer.
 func TestThePastOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	s := serve(t, t.TempDir(), "--calendar", "manual")
+	startProgram(s, `{"kind":"never"}`)
 	a := s.call("POST", "/v1/customers", `{"kind":"person","name":{"given":"Ada","family":"Berg"},"source":{"channel":"store"},
 		"external_ids":[{"system":"shop","id":"C1"}],"registered_at":"2026-01-05T10:00:00Z"}`, "Rapport-Actor", "user:lena")
 	if a.status != 201 {
@@ -93,5 +97,39 @@ func TestThePastOnTheCommandLine(t *testing.T) {
 	}
 	if _, _, code := s.rapport("history", "shop:C1", "--json", "--type", "customer.registered"); code != exitUsage {
 		t.Errorf("an export with a filter: %d", code)
+	}
+
+	has(s.must("verify", "history", "--customer", "shop:C1"), "the points follow from the events: 25 spendable")
+	has(s.must("verify", "history", "--all"), "the points of 1 customer follow from the events")
+	// The export of a history whose chain was made to fit after a redemption of more
+	// points than there were.
+	has(s.must("verify", "history", "--file", filepath.Join("testdata", "ledger.ndjson")), "the points of 1 customer follow from the events")
+	if _, stderr, code := s.rapport("verify", "history", "--file", filepath.Join("testdata", "ledger-overspent.ndjson")); code != exitDifference ||
+		!strings.Contains(stderr, "customer.points_redeemed") || !strings.Contains(stderr, "lot_overdrawn: of the lot order:A:base 70 points are left, not 71") {
+		t.Errorf("an overspent lot: %d %s", code, stderr)
+	}
+
+	// Somebody changes the account in the read model by hand.
+	c := s.redis()
+	defer c.Close()
+	id := a.field("customer_id")
+	keys, err := c.Keys(t.Context(), "rapport:*:loyalty@*:d").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		document, err := c.HGet(t.Context(), key, id).Result()
+		if err == nil {
+			err = c.HSet(t.Context(), key, id, strings.Replace(document, `"earned":25`, `"earned":26`, 1)).Err()
+		}
+		if err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+	}
+	if _, stderr, code := s.rapport("verify", "read-models", "--view", "loyalty"); code != exitDifference || !strings.Contains(stderr, "document of customer "+id) {
+		t.Errorf("a changed document: %d %s", code, stderr)
+	}
+	if _, stderr, code := s.rapport("verify", "history", "--customer", "shop:C1"); code != exitDifference || !strings.Contains(stderr, "the sums: ") {
+		t.Errorf("a changed account: %d %s", code, stderr)
 	}
 }

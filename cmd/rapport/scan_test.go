@@ -179,8 +179,8 @@ func files(t testing.TB, dir string) haystack {
 	return h
 }
 
-// redisContent is every key of the server's own Redis, with its value.
-func (s *server) redisContent() haystack {
+// redis returns a client of the server's own Redis.
+func (s *server) redis() *redis.Client {
 	s.t.Helper()
 	var running struct {
 		Socket string `json:"socket"`
@@ -193,9 +193,15 @@ func (s *server) redisContent() haystack {
 	if running.Socket == "" {
 		s.t.Fatalf("no Redis runs in %s", s.data)
 	}
+	return redis.NewClient(&redis.Options{Network: "unix", Addr: running.Socket})
+}
+
+// redisContent is every key of the server's own Redis, with its value.
+func (s *server) redisContent() haystack {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: running.Socket})
+	c := s.redis()
 	defer c.Close()
 	h := haystack{}
 	keys := c.Scan(ctx, 0, "*", 1000).Iterator()
