@@ -327,7 +327,7 @@ func TestWhoWakesUpLateMovesNoPoints(t *testing.T) {
 // none are on their way.
 func TestPointsAreConservedWhateverHappens(t *testing.T) {
 	all := map[string]int{}
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		log := &moody{Log: new(memlog.Log), random: rand.New(rand.NewPCG(seed, 2)), calm: true}
 		both := [2]*server{serveLog(t, log, deployment.Wall), serveLog(t, log, deployment.Wall)}
 		both[0].club(t)
@@ -340,7 +340,7 @@ func TestPointsAreConservedWhateverHappens(t *testing.T) {
 		}
 		var ids []uuid.UUID
 		log.calm = false
-		for range 40 {
+		for range 30 {
 			var wg sync.WaitGroup
 			for i := range 4 {
 				s, from, to, what, id := both[i%2], paths[log.pick(5)], paths[log.pick(5)], log.pick(30), uuid.New()
@@ -398,7 +398,7 @@ func TestPointsAreConservedWhateverHappens(t *testing.T) {
 			all[state] += n
 		}
 	}
-	if all[transfer.StateCompleted] < 30 {
+	if all[transfer.StateCompleted] < 20 {
 		t.Errorf("%v: the test tests little", all)
 	}
 }

@@ -119,9 +119,14 @@ func (s State) sends(of domain.Subject, known world.Known, points int64) (b *boo
 	case t.Maximum > 0 && points > t.Maximum:
 		return nil, nil, ErrAboveMaximum.With("a transfer is of %d points at most, not of %d", t.Maximum, points)
 	}
-	from, err = b.spend(points)
+	if from, err = b.spend(points); err == nil && len(from) > maxTransferLots {
+		err = ErrTransferTooWide.With("the points are of %d lots, and a transfer is of %d at most; give fewer points at a time", len(from), maxTransferLots)
+	}
 	return b, from, err
 }
+
+// maxTransferLots bounds what is appended to the stream of the recipient at once.
+const maxTransferLots = 1000
 
 // MayReceive refuses a transfer to somebody who cannot have points.
 func (s State) MayReceive(of domain.Subject) error {
@@ -357,4 +362,5 @@ func (c CancelTransferHold) Decide(s State) ([]Event, error) {
 var (
 	ErrTransferNotAllowed = &domain.Error{Kind: domain.Conflict, Code: "transfer_not_allowed"}
 	ErrAboveMaximum       = &domain.Error{Kind: domain.Conflict, Code: "above_maximum"}
+	ErrTransferTooWide    = &domain.Error{Kind: domain.Conflict, Code: "transfer_of_too_many_lots"}
 )

@@ -1,6 +1,7 @@
 package customer_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -64,6 +65,10 @@ func TestHoldForTransfer(t *testing.T) {
 	cmd := HoldForTransfer{Subject: at, Known: desks(), TransferID: move, To: other, Points: 120}
 	when := func(change func(*HoldForTransfer)) HoldForTransfer { return with(cmd, change) }
 	no := func(code string) []Event { return declined(RoleSender, code) }
+	many := []Event{registered, joined}
+	for i := range 1001 {
+		many = append(many, bonus(fmt.Sprintf("m%04d", i), 1))
+	}
 	run(t, []spec{
 		{Name: "points are held until the transfer has ended", Given: giver(), When: cmd, Then: []Event{onWay}},
 		{Name: "what fell due comes first", Given: giver(), When: when(func(c *HoldForTransfer) { c.Subject, c.Points = later(at, april), 100 }),
@@ -82,6 +87,9 @@ func TestHoldForTransfer(t *testing.T) {
 		{Name: "too many", Given: giver(), When: when(func(c *HoldForTransfer) {
 			c.Known = desks(func(p *loyalty.Policy) { p.Transfer.Maximum = 119 })
 		}), Then: no("above_maximum")},
+		{Name: "from too many lots", Given: many, When: when(func(c *HoldForTransfer) {
+			c.Known, c.Points = desks(func(p *loyalty.Policy) { p.Transfer.Maximum = 0 }), 1001
+		}), Then: []Event{with(no("transfer_of_too_many_lots")[0].(TransferDeclined), func(e *TransferDeclined) { e.Points = 1001 })}},
 		{Name: "without a maximum", Given: giver(), When: when(func(c *HoldForTransfer) {
 			c.Known = desks(func(p *loyalty.Policy) { p.Transfer = loyalty.Transfer{Allowed: true} })
 		}), Then: []Event{onWay}},

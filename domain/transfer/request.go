@@ -46,7 +46,7 @@ var reasonCode = regexp.MustCompile(`^[A-Za-z0-9._/-]{0,64}$`)
 func (Request) Refuses() []*domain.Error {
 	return []*domain.Error{
 		ErrExists, ErrCancelled, customer.ErrNotFound, customer.ErrErased, customer.ErrRestricted, customer.ErrNoProgram, customer.ErrNotEnrolled,
-		customer.ErrTransferNotAllowed, customer.ErrBelowMinimum, customer.ErrAboveMaximum, customer.ErrInsufficientPoints,
+		customer.ErrTransferNotAllowed, customer.ErrBelowMinimum, customer.ErrAboveMaximum, customer.ErrInsufficientPoints, customer.ErrTransferTooWide,
 	}
 }
 
