@@ -79,7 +79,26 @@ func (l *ledgers) add(raw eventschema.Raw) *BadEvent {
 	if found := ledger.Add(e); found != nil {
 		return badPoints(raw.Stream, found, raw)
 	}
+	if problem := l.between(e.Event); problem != "" {
+		return badPoints(raw.Stream, &audit.Finding{EventID: raw.ID, Revision: raw.Revision, Code: "transfer", Detail: problem}, raw)
+	}
 	return nil
+}
+
+// between says what is wrong with points that go from one customer to another, if
+// both are in the log.
+func (l *ledgers) between(event customer.Event) string {
+	switch e := event.(type) {
+	case customer.PointsTransferredIn:
+		if sender := l.of[customer.Stream(e.From)]; sender != nil {
+			return sender.Sends(e)
+		}
+	case customer.PointsTransferredOut:
+		if recipient := l.of[customer.Stream(e.To)]; recipient != nil && !recipient.Received(e.TransferID) {
+			return "the recipient did not get the points"
+		}
+	}
+	return ""
 }
 
 // learn notes what an event says that holds for all customers.

@@ -174,6 +174,41 @@ func TestAnExportWithAChainMadeToFitIsRefused(t *testing.T) {
 	}
 }
 
+// Points that go to somebody else are those that were held, and no more.
+func TestATransferIsProvenAcrossCustomers(t *testing.T) {
+	c, from, to := newClub(t), someone(1), someone(2)
+	c.programme(aPoint(func(p *programme.Policy) { p.Transfer.Allowed = true }), metals)
+	day, transfer := domain.NewDate(2026, 3, 1), id(0xaa, 1)
+	c.joins(from, "")
+	c.joins(to, "")
+	at := day.Start(c.zone).Add(10 * time.Hour).UTC()
+	c.at(from, day, &customer.RecordOrder{OrderID: "A", Total: domain.Money{AmountMinor: 10000, Currency: "EUR"}, PlacedAt: at, PaidAt: &at})
+	c.at(to, day, &customer.EnrolInProgram{})
+	c.at(from, day, &customer.HoldForTransfer{TransferID: transfer, To: to, Points: 40})
+	is := c.states[from].Transfer(transfer)
+	c.at(to, day, &customer.TakeTransfer{TransferID: transfer, From: from, Points: 40, Lots: is.Lots, HeldAt: is.At})
+	c.at(from, day, &customer.SendTransfer{TransferID: transfer, To: to, TakenAt: c.states[to].Transfer(transfer).At})
+
+	log := c.get("/v1/log").status(200).Body.Bytes()
+	if v, err := readapi.VerifyExport(bytes.NewReader(log)); err != nil || !v.OK || v.Ledgers != 2 {
+		t.Fatalf("%+v %v", v, err)
+	}
+	for name, change := range map[string]func(*eventschema.Raw){
+		"more than was held": func(raw *eventschema.Raw) {
+			raw.Data = []byte(strings.ReplaceAll(string(raw.Data), `"points":40`, `"points":41`))
+		},
+		"for longer": func(raw *eventschema.Raw) {
+			raw.Data = []byte(strings.Replace(string(raw.Data), `"expires_at":"2027-`, `"expires_at":"2028-`, 1))
+		},
+		"never received": func(raw *eventschema.Raw) { raw.Type = "" },
+	} {
+		v, err := readapi.VerifyExport(bytes.NewReader(forge(t, log, "customer.points_transferred_in", change)))
+		if err != nil || v.OK || v.FirstBad.Code != "transfer" {
+			t.Errorf("%s: %v %v", name, v.FirstBad, err)
+		}
+	}
+}
+
 // forge returns an export in which events of a type were changed, and every chain
 // value, id and digest after it was made to fit. An event without a type is left out.
 func forge(t testing.TB, export []byte, wire string, change func(*eventschema.Raw)) []byte {

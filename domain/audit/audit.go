@@ -130,12 +130,14 @@ type Ledger struct {
 }
 
 // New returns the ledger of a customer of whom nothing happened yet.
-func New(rules *Rules) *Ledger {
-	return &Ledger{
-		rules: rules, lots: map[string]*lot{}, ids: map[string]bool{}, orders: map[string]*order{},
-		redemptions: map[string]*redemption{}, spentOn: map[string][]*redemption{},
-		proposals: map[string]customer.PointsProposed{}, days: map[domain.Date]tier.Day{},
+func New(rules *Rules) *Ledger { return &Ledger{rules: rules} }
+
+// put sets a value in a map that need not be there: most customers have no points.
+func put[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
 	}
+	(*m)[k] = v
 }
 
 // lot is points that were credited together, and what has become of them.
@@ -277,7 +279,7 @@ func (l *Ledger) apply(event customer.Event) bool {
 	case customer.EarnReversalDeclined:
 		l.earnDeclined(e)
 	case customer.PointsProposed:
-		l.proposals[e.ProposalID] = e
+		put(&l.proposals, e.ProposalID, e)
 	case customer.ProposalRejected:
 		delete(l.proposals, e.ProposalID)
 	case customer.PointsAdjusted:
@@ -359,7 +361,7 @@ func (l *Ledger) tick(at time.Time) {
 // once notes that an id is used, which must be for the first time.
 func (l *Ledger) once(what, id string) {
 	l.check(!l.ids[what+":"+id], "id_reused", "there was a %s %q already", what, id)
-	l.ids[what+":"+id] = true
+	put(&l.ids, what+":"+id, true)
 }
 
 func (l *Ledger) joined(e customer.ProgramJoined) {

@@ -82,7 +82,9 @@ func (s *story) do(cmd domain.Command[State, Event]) {
 	s.tell(events...)
 }
 
-func (s *story) on(month time.Month, day int) { s.now = time.Date(2026, month, day, 12, 0, 0, 0, time.UTC) }
+func (s *story) on(month time.Month, day int) {
+	s.now = time.Date(2026, month, day, 12, 0, 0, 0, time.UTC)
+}
 
 func (s *story) buys(order string, euros int64) {
 	s.t.Helper()
@@ -212,7 +214,9 @@ func lots(named ...any) (from []Portion) {
 }
 
 func TestWhatCannotBeIsFound(t *testing.T) {
-	day := func(month time.Month, day int) *time.Time { return ptr(domain.NewDate(2026, month, day).Start(berlin).UTC()) }
+	day := func(month time.Month, day int) *time.Time {
+		return ptr(domain.NewDate(2026, month, day).Start(berlin).UTC())
+	}
 	noon := func(month time.Month, day int) time.Time { return time.Date(2026, month, day, 12, 0, 0, 0, time.UTC) }
 	for _, c := range []struct {
 		name   string

@@ -18,7 +18,7 @@ func (l *Ledger) credit(is customer.Lot, paid int64, at time.Time) *lot {
 	x := &lot{Lot: is, remaining: is.Points - paid, pending: is.AvailableAt.After(at), since: at}
 	l.check(l.lots[is.LotID] == nil, "lot_reused", "there was a lot %q already", is.LotID)
 	l.check(is.Points > 0 && is.Points <= loyalty.MaxPoints, "lot_points", "a lot cannot have %d points", is.Points)
-	l.lots[is.LotID] = x
+	put(&l.lots, is.LotID, x)
 	l.open = append(l.open, x)
 	usable := is.Points
 	if x.pending || l.lapsedUnpaid(is, at) {

@@ -206,9 +206,9 @@ func (l *Ledger) use(id string, points int64, from []portion, value domain.Money
 		x = &p.Expiry
 	}
 	r := &redemption{id: id, points: points, left: from}
-	l.redemptions[id] = r
+	put(&l.redemptions, id, r)
 	if order != "" {
-		l.spentOn[order] = append(l.spentOn[order], r)
+		put(&l.spentOn, order, append(l.spentOn[order], r))
 	}
 	l.sums.Redeemed += points
 	l.rolls(to, at, at, x)
@@ -357,7 +357,7 @@ func (l *Ledger) restoredTo(x customer.Restored, e customer.RedemptionReversed) 
 		return had
 	}
 	to := &lot{Lot: is, since: e.ReversedAt, policy: from.policy, placed: from.placed}
-	l.lots[is.LotID] = to
+	put(&l.lots, is.LotID, to)
 	return to
 }
 

@@ -54,9 +54,9 @@ func (l *Ledger) settled() {
 
 func (l *Ledger) recorded(e customer.OrderRecorded) {
 	l.check(l.orders[e.OrderID] == nil, "id_reused", "there was an order %q already", e.OrderID)
-	l.orders[e.OrderID] = &order{
+	put(&l.orders, e.OrderID, &order{
 		id: e.OrderID, total: e.Total, fx: e.FX, lines: e.Lines, placedAt: e.PlacedAt, placedOn: e.PlacedOn,
-	}
+	})
 }
 
 // order finds an order.
@@ -122,14 +122,14 @@ func (l *Ledger) qualify(q *customer.Qualifying, sign int64) {
 	d.On = q.On
 	d.SpendMinor += sign * q.SpendMinor
 	d.Orders += sign * q.Orders
-	l.days[q.On] = d
+	put(&l.days, q.On, d)
 }
 
 func (l *Ledger) points(on domain.Date, points int64) {
 	d := l.days[on]
 	d.On = on
 	d.Points += points
-	l.days[on] = d
+	put(&l.days, on, d)
 }
 
 func (l *Ledger) cancelled(e customer.OrderCancelled) {
