@@ -85,7 +85,8 @@ func TestTransfersOverHTTP(t *testing.T) {
 		t.Errorf("%+v, %v", is, err)
 	}
 	var list commands.TransferList
-	if err := s.Get("/v1/transfers?customer_id=" + customerOf(t, ada).String()).JSON(&list); err != nil || len(list.Transfers) != 0 || list.Position == 0 {
+	done := s.must(t, 200, "", "/v1/transfers", body(id, ada, bo, 120, `,"reason_code":"gift"`)).Position
+	if err := s.Get(fmt.Sprintf("/v1/transfers?customer_id=%s&min_position=%d", customerOf(t, ada), done)).JSON(&list); err != nil || len(list.Transfers) != 0 || list.Position == 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 	for path, want := range map[string]int{"/v1/transfers/seven": 404, "/v1/transfers/" + uuid.NewString(): 404, "/v1/transfers?customer_id=x": 400, "/v1/transfers?limit=0": 400} {
