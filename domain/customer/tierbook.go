@@ -81,6 +81,9 @@ func (b *booker) assess(cause TierCause, of *domain.Date) {
 		if then.Measure != b.Tier.Evaluation.Measure {
 			return // another ladder: what was counted then is not what counts now
 		}
+		if !b.lost(v, is, b.Tier.Evaluation, then.Qualifying) {
+			return
+		}
 		if then.Qualifying > x.Qualifying {
 			x = then
 		}
@@ -95,6 +98,19 @@ func (b *booker) assess(cause TierCause, of *domain.Date) {
 // reachedWith says whether what qualified on a date counted for the level.
 func (t *TierStanding) reachedWith(on domain.Date) bool {
 	return t.Evaluation != nil && t.Evaluation.From <= on && on <= t.Evaluation.To
+}
+
+// lost says whether what is left of what a level was evaluated by does not reach it any
+// more, by the ladder of then. A level that it never reached, because it was one down
+// from a higher one, is not lost by a refund.
+func (b *booker) lost(v tier.Version, level string, was *Evaluation, left int64) bool {
+	for _, then := range b.ladders {
+		if then.Version == was.PolicyVersion {
+			v = then
+		}
+	}
+	is := rank(v.Policy, level)
+	return v.Policy.Rank(v.Policy.Of(was.Qualifying)) >= is && v.Policy.Rank(v.Policy.Of(left)) < is
 }
 
 // valid returns until when a level is the member's that was reached on a date. The
@@ -159,7 +175,7 @@ func (b *booker) fellMeanwhile(v tier.Version, had string, now Evaluation, on do
 		return left, false
 	}
 	best := b.evaluate(v, was.From, was.To)
-	if best.Qualifying >= was.Qualifying {
+	if !b.lost(v, had, was, best.Qualifying) {
 		return left, false
 	}
 	if now.Qualifying > best.Qualifying {
