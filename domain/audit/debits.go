@@ -418,7 +418,7 @@ func (l *Ledger) earnDeclined(e customer.EarnReversalDeclined) {
 	if x == nil {
 		return
 	}
-	l.decided(e.DeclinedAt)
+	l.check(!e.DeclinedAt.Before(l.clock), "time_goes_back", "it is of %s, but something was decided at %s already", e.DeclinedAt.Format(time.RFC3339), l.clock.Format(time.RFC3339))
 	l.caused(x, e.Points, e.Cause, "")
 	p := l.rules.loyalty(e.PolicyVersion)
 	l.check(p == nil || p.Reversal.Earn == loyalty.OnlyPending, "rule", "version %d of the programme takes points back", e.PolicyVersion)

@@ -26,6 +26,7 @@ type naiveLedger struct {
 	spent   map[string]map[string]int64 // of each redemption: points by lot that did not come back
 	owed    int64
 	since   time.Time // they are owed
+	rolls   time.Time // until when activity keeps rolling lots
 	credits int64
 	debits  int64
 	wrong   []string
@@ -116,9 +117,14 @@ func (n *naiveLedger) unhold(hold string, from []Portion) {
 	}
 }
 
+// roll keeps rolling lots that have not lapsed, unless something later did already.
 func (n *naiveLedger) roll(to *time.Time, at time.Time) {
+	if to == nil || !to.After(n.rolls) {
+		return
+	}
+	n.rolls = *to
 	for _, l := range n.lots {
-		if to != nil && l.Rolling && l.ExpiresAt.After(at) && to.After(*l.ExpiresAt) {
+		if l.Rolling && l.ExpiresAt.After(at) && to.After(*l.ExpiresAt) {
 			l.ExpiresAt = to
 		}
 	}
