@@ -450,7 +450,7 @@ func TestOneAccountOfPointsIsLinearizable(t *testing.T) {
 
 // The same without a look at the revisions: whether there is an order at all.
 func TestThereIsAnOrderOfWhatClientsOfPointsAreTold(t *testing.T) {
-	storms(t, 2, fewClients, 200)
+	storms(t, 1, fewClients, 250)
 }
 
 // restartable is a node that is closed and opened again on the same folder.

@@ -122,12 +122,12 @@ func TestDeliveredAgain(t *testing.T) {
 			from++
 		}
 		from = max(0, from-r.IntN(30)) // again
-		b := projections.Batch{Events: log[from:min(len(log), from+1+r.IntN(60))], Live: true}
+		b := projections.Batch{Events: log[from:min(len(log), from+1+r.IntN(90))], Live: true}
 		if from > 0 {
 			b.After = log[from-1].Position
 		}
 		b.End = b.Events[len(b.Events)-1].Position
-		if err := p.Apply(t.Context(), b); errors.Is(err, errLost) || err == nil && r.IntN(5) == 0 {
+		if err := p.Apply(t.Context(), b); errors.Is(err, errLost) || err == nil && r.IntN(10) == 0 {
 			p = nil
 		} else if err != nil {
 			t.Fatal(err)
