@@ -567,7 +567,7 @@ func TestPointsAreWhatALookAtEveryEventSays(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		m := newShopper(t, seen)
-		for range 50 {
+		for range 40 {
 			m.step()
 			if m.pick("settle?", 8) == 0 {
 				m.settled()
