@@ -99,45 +99,62 @@ func (b *bookkeeper) apply(e eventschema.Event, revision *uint64) {
 		return
 	}
 	x.Revision, x.Booked, x.seq = revision, revision != nil, uint64(len(b.entries))
-	before := b.doc.Balance()
+	before, after := make([]lotNow, len(x.Lots)), make([]lotNow, len(x.Lots))
+	for i, l := range x.Lots {
+		before[i] = b.look(l.LotID)
+	}
+	owed := b.doc.Deficit
+	loyaltyView.Fold(&b.doc, e)
+	x.Change.Deficit = max(0, b.doc.Deficit) - max(0, owed)
+	x.Change.Spendable = min(0, owed) - min(0, b.doc.Deficit) // as (*customer.Account).Balance has it
 	for i := range x.Lots {
 		l := &x.Lots[i]
-		l.Points, l.Held = b.left(l.LotID)
-	}
-	ends := b.ends(x.Lots)
-	loyaltyView.Fold(&b.doc, e)
-	after := b.doc.Balance()
-	x.Change = customer.Balance{
-		Spendable: after.Spendable - before.Spendable, Pending: after.Pending - before.Pending,
-		Held: after.Held - before.Held, Deficit: after.Deficit - before.Deficit,
+		after[i] = b.look(l.LotID)
+		l.Points, l.Held = after[i].left-before[i].left, after[i].held-before[i].held
+		x.Change.Held += l.Held
+		before[i].count(&x.Change, -1)
+		after[i].count(&x.Change, 1)
 	}
 	x.Points = total(x.Change)
-	for i := range x.Lots {
-		l := &x.Lots[i]
-		points, held := b.left(l.LotID)
-		l.Points, l.Held = points-l.Points, held-l.Held
-	}
-	b.tell(&x, e.Data, ends)
+	b.tell(&x, e.Data, before, after)
 	b.entries = append(b.entries, x)
+}
+
+// lotNow is what there is of a lot.
+type lotNow struct {
+	left, held int64
+	pending    bool
+	ends       *time.Time
+	there      bool
+}
+
+// count adds what is left to a balance, or takes it off.
+func (l lotNow) count(b *customer.Balance, sign int64) {
+	if l.pending {
+		b.Pending += sign * l.left
+	} else {
+		b.Spendable += sign * l.left
+	}
+}
+
+// look finds what there is of a lot.
+func (b *bookkeeper) look(lot string) (is lotNow) {
+	for i := range b.doc.Holds {
+		for _, part := range b.doc.Holds[i].From {
+			if part.Lot.LotID == lot {
+				is.held += part.Points
+				is.ends, is.there = part.Lot.ExpiresAt, true
+			}
+		}
+	}
+	if l := b.doc.Lot(lot); l != nil {
+		is.left, is.pending, is.ends, is.there = l.Remaining, l.Pending, l.ExpiresAt, true
+	}
+	return is
 }
 
 // total is all that a balance amounts to.
 func total(b customer.Balance) int64 { return b.Spendable + b.Pending + b.Held - b.Deficit }
-
-// left returns what is left of a lot, and what is held of it.
-func (b *bookkeeper) left(lot string) (points, held int64) {
-	if l := b.doc.Lot(lot); l != nil {
-		points = l.Remaining
-	}
-	for i := range b.doc.Holds {
-		for _, part := range b.doc.Holds[i].From {
-			if part.Lot.LotID == lot {
-				held += part.Points
-			}
-		}
-	}
-	return points, held
-}
 
 // settle applies what fell due up to a time and is not booked.
 func (b *bookkeeper) settle(l *pointsLook) {

@@ -95,26 +95,9 @@ func credits(fact any) (lots []customer.Lot, of map[string]int64) {
 	return lots, of
 }
 
-// ends returns when lots lapse, as far as they are there.
-func (b *bookkeeper) ends(lots []LotChange) map[string]*time.Time {
-	all := map[string]*time.Time{}
-	for _, l := range lots {
-		if is := b.doc.Lot(l.LotID); is != nil {
-			all[l.LotID] = is.ExpiresAt
-		}
-		for i := range b.doc.Holds {
-			for _, part := range b.doc.Holds[i].From {
-				if part.Lot.LotID == l.LotID {
-					all[l.LotID] = part.Lot.ExpiresAt
-				}
-			}
-		}
-	}
-	return all
-}
-
-// tell adds a movement to the stories of its lots. ends is when they lapsed before.
-func (b *bookkeeper) tell(x *LedgerEntry, fact any, ends map[string]*time.Time) {
+// tell adds a movement to the stories of its lots, which were so before it and are so
+// after it.
+func (b *bookkeeper) tell(x *LedgerEntry, fact any, before, after []lotNow) {
 	lots, credited := credits(fact)
 	for _, l := range lots {
 		if b.lots[l.LotID] == nil {
@@ -131,16 +114,16 @@ func (b *bookkeeper) tell(x *LedgerEntry, fact any, ends map[string]*time.Time) 
 			lapsed[p.LotID] += p.Points
 		}
 	}
-	for _, change := range x.Lots {
+	for i, change := range x.Lots {
 		story := b.lots[change.LotID]
 		if story == nil { // a past that does not know of the lot
 			continue
 		}
-		if end, known := ends[change.LotID]; known {
-			story.ExpiresAt = end
+		if is := before[i]; is.there {
+			story.ExpiresAt = is.ends
 		}
-		if now := b.ends([]LotChange{change}); len(now) > 0 {
-			story.ExpiresAt = now[change.LotID]
+		if is := after[i]; is.there {
+			story.ExpiresAt = is.ends
 		}
 		story.Movements = append(story.Movements, LotMovement{x.EventID, x.At, x.Kind, change.Points, change.Held})
 		story.count(x.Kind, -change.Points-change.Held, credited[change.LotID], lapsed[change.LotID])
@@ -194,13 +177,25 @@ func (s *LotStory) grace() bool {
 
 // stories returns the lots as they are.
 func (b *bookkeeper) stories(l *pointsLook) []LotStory {
-	list := make([]LotStory, 0, len(b.inOrder))
+	list, open := make([]LotStory, 0, len(b.inOrder)), make(map[string]*customer.OpenLot, len(b.doc.Lots))
+	for i := range b.doc.Lots {
+		open[b.doc.Lots[i].LotID] = &b.doc.Lots[i]
+	}
+	held := map[string]customer.HeldLot{}
+	for _, h := range b.doc.Holds {
+		for _, part := range h.From {
+			part.Points += held[part.Lot.LotID].Points
+			held[part.Lot.LotID] = part
+		}
+	}
 	for _, story := range b.inOrder {
 		s := *story
-		s.Remaining, s.Held = b.left(s.LotID)
-		is := b.doc.Lot(s.LotID)
+		if part, ok := held[s.LotID]; ok {
+			s.Held, s.ExpiresAt = part.Points, part.Lot.ExpiresAt
+		}
+		is := open[s.LotID]
 		if is != nil {
-			s.Lot.ExpiresAt = is.ExpiresAt
+			s.Remaining, s.ExpiresAt = is.Remaining, is.ExpiresAt
 		}
 		switch {
 		case is != nil && is.Pending:

@@ -201,6 +201,15 @@ func TestWhoHasAnAccount(t *testing.T) {
 	}
 }
 
+// Points that lapse on one date stand there together, at whatever time of it.
+func TestPointsOfADateStandTogether(t *testing.T) {
+	d := document(t, life[0], earned(lot("a", 5, joined, end(2027, 1, 11)), joined), earned(lot("b", 7, joined, new(end(2027, 1, 11).Add(5*time.Hour))), joined),
+		earned(lot("c", 1, joined, end(2027, 1, 12)), joined), earned(lot("d", 9, joined, nil), joined))
+	if diff := cmp.Diff([]string{"2027-01-11|12", "2027-01-12|1"}, places(&d, berlin)[IndexExpiring]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Documents are what encoding/json would have written, and mean the same when they
 // are read again: the rest of a life comes to the same end.
 func TestDocumentsAreStoredAsTheyAre(t *testing.T) {

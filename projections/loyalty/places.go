@@ -85,17 +85,12 @@ func indexes(d *Document, w *projections.World) []projections.Place {
 		add(IndexEarned, PointsKey(d.Sums.Earned))
 		add(IndexActivity, last.String())
 	}
-	for lots := d.Lots; len(lots) > 0; {
-		end, points, n := lots[0].ExpiresAt, int64(0), 0
-		if end == nil {
-			break // they come last
+	for i, n := 0, 0; i < len(d.Lots) && d.Lots[i].ExpiresAt != nil; i = n { // in the order in which they lapse
+		on, points := domain.DateOf(*d.Lots[i].ExpiresAt, zone), int64(0)
+		for before := on.End(zone); n < len(d.Lots) && d.Lots[n].ExpiresAt != nil && !d.Lots[n].ExpiresAt.After(before); n++ {
+			points += d.Lots[n].Remaining
 		}
-		for n < len(lots) && lots[n].ExpiresAt != nil && lots[n].ExpiresAt.Equal(*end) {
-			points += lots[n].Remaining
-			n++
-		}
-		add(IndexExpiring, ExpiringKey(domain.DateOf(*end, zone), points))
-		lots = lots[n:]
+		add(IndexExpiring, ExpiringKey(on, points))
 	}
 	for i, c := range d.TierChanges {
 		add(IndexTierChanges, ChangeKey(c, i))
