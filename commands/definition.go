@@ -2,12 +2,15 @@ package commands
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/web"
 )
 
@@ -88,9 +91,38 @@ func define[S domain.State[S, E], E any, C domain.Command[S, E], P body[C]](
 		for _, f := range complete {
 			f(a, &r, &c)
 		}
-		return Execute(ctx, a.Writer, r, domain.Command[S, E](c))
+		result, err := Execute(ctx, a.Writer, r, domain.Command[S, E](c))
+		if errors.Is(err, ErrTooLarge) && group.Customer && a.settled(ctx, r, of) {
+			return Execute(ctx, a.Writer, r, domain.Command[S, E](c))
+		}
+		return result, err
 	}
 	return d
+}
+
+// settled books what has fallen due of a customer's points, in as many appends as it
+// takes, and says whether there was anything: so much that a command and it did not
+// fit one append. A past that is told as it was lived is not brought up to date.
+func (a *API) settled(ctx context.Context, r Request, of uuid.UUID) bool {
+	s := a.subject(r, of)
+	if s.Latest.IsZero() {
+		return false
+	}
+	cmd := customer.SettleLoyalty{Subject: s}
+	a.Writer.World.Tell(&cmd)
+	for n := 0; ; n++ {
+		result, err := Execute(ctx, a.Writer, Request{
+			Command: uuid.NewSHA1(r.Command, fmt.Appendf(nil, "settle %d", n)), Name: "settle-loyalty",
+			Actor: eventschema.Actor{Kind: "system", ID: "settlement"}, Channel: "system", Correlation: r.Command, Causation: r.Command,
+		}, domain.Command[customer.State, customer.Event](cmd))
+		switch {
+		case err != nil:
+			a.log().Warn("what has fallen due could not be booked before a command", "customer", of, "error", err)
+			return n > 0
+		case !result.Changed:
+			return n > 0
+		}
+	}
 }
 
 // subject is what the world tells a command. An import brings the facts of a

@@ -5,6 +5,10 @@ import (
 	"github.com/rapport-crm/rapport/domain/world"
 )
 
+// SettledAtOnce is how many events SettleLoyalty books at most, so that they fit an
+// append. Given again it books the next.
+const SettledAtOnce = 500
+
 // SettleLoyalty books what fell due by business now, each at the instant at which
 // it did: points that became spendable or lapsed, holds and tiers that ended.
 // It is no command that anybody sends: a job does, when days are closed.
@@ -34,5 +38,6 @@ func (c SettleLoyalty) Decide(s State) ([]Event, error) {
 	if err := s.exists(c.Subject); err != nil {
 		return nil, err
 	}
-	return newBooker(c.Subject, c.Known, s, c.Now).due, nil
+	due := newBooker(c.Subject, c.Known, s, c.Now).due
+	return due[:min(len(due), SettledAtOnce)], nil
 }

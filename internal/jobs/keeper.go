@@ -41,6 +41,9 @@ type Duty struct {
 	// Command books what is due of the subject's customer by business now, and
 	// nothing if nothing is.
 	Command func(domain.Subject, *world.World) domain.Command[customer.State, customer.Event]
+	// AtOnce is how many events the command books at most; then it is given again.
+	// 0: it books everything.
+	AtOnce int
 
 	Done   string // what the log of the process says of a round that booked something
 	Failed string // and of one that could not
@@ -315,8 +318,19 @@ func (k *Keeper) book(ctx context.Context, facts commands.Facts, due []uuid.UUID
 }
 
 func (k *Keeper) execute(ctx context.Context, facts commands.Facts, c uuid.UUID) (commands.Result, error) {
+	id := k.commandID(facts, c)
+	result, err := k.step(ctx, facts, c, id)
+	for n, last := 1, result; err == nil && k.AtOnce > 0 && len(last.Events) == k.AtOnce; n++ {
+		if last, err = k.step(ctx, facts, c, uuid.NewSHA1(id, fmt.Appendf(nil, "step %d", n))); err == nil && last.Changed {
+			result.Position = last.Position
+		}
+	}
+	return result, err
+}
+
+func (k *Keeper) step(ctx context.Context, facts commands.Facts, c, id uuid.UUID) (commands.Result, error) {
 	r := commands.Request{
-		Command: k.commandID(facts, c), Name: k.Wire,
+		Command: id, Name: k.Wire,
 		Actor: eventschema.Actor{Kind: "system", ID: k.Actor}, Channel: "system",
 		Correlation: facts.ClosedBy, Causation: facts.ClosedBy,
 	}

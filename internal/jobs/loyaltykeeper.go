@@ -21,6 +21,7 @@ func Loyalty() Duty {
 		Command: func(s domain.Subject, w *world.World) domain.Command[customer.State, customer.Event] {
 			return customer.SettleLoyalty{Subject: s, Known: world.Known{World: w}}
 		},
+		AtOnce: customer.SettledAtOnce,
 		Done:   "accounts of points are as time has made them",
 		Failed: "accounts of points could not be brought up to date",
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorilla/mux"
 )
@@ -20,16 +21,16 @@ type Config struct {
 }
 
 // Router serves the routes, the document made of them at /openapi.json, and a
-// page for people at /docs. It panics on a table that makes no document: that
-// is a defect, not a condition.
+// page for people at /docs. Both are made when they are first asked for; a table
+// that makes no document panics then: that is a defect, not a condition.
 func Router(routes []Route, c Config) *mux.Router {
 	log := c.Log
 	if log == nil {
 		log = slog.Default()
 	}
 	routes = append(slices.Clone(routes), own()...)
-	document := Document(routes, c)
-	page := docsPage(routes, c)
+	document := sync.OnceValue(func() []byte { return Document(routes, c) })
+	page := sync.OnceValue(func() []byte { return docsPage(routes, c) })
 	r := mux.NewRouter()
 	for _, route := range routes {
 		h := route.Handler
@@ -69,10 +70,10 @@ func own() []Route {
 	}}
 }
 
-func static(contentType string, body []byte) Handler {
+func static(contentType string, body func() []byte) Handler {
 	return func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(body)
+		_, _ = w.Write(body())
 		return nil
 	}
 }
