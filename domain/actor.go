@@ -1,5 +1,7 @@
 package domain
 
+import "strings"
+
 // Actor is who is responsible for a command and what came of it.
 type Actor struct {
 	Kind       string `json:"kind"` // one of ActorKinds
@@ -14,6 +16,15 @@ var ActorKinds = []string{"user", "api", "rule", "ai", "rpa", "import", "system"
 
 // Same says whether two actors are one and the same.
 func (a Actor) Same(b Actor) bool { return a.Kind == b.Kind && a.ID == b.ID }
+
+// SamePerson says whether two actors may be one person: they have the same id,
+// whatever the case of its letters and whatever kind of actor they say they are.
+func (a Actor) SamePerson(b Actor) bool {
+	if a.ID == "" || b.ID == "" {
+		return a.Same(b)
+	}
+	return strings.EqualFold(a.ID, b.ID)
+}
 
 // String is how an actor is named: kind:id.
 func (a Actor) String() string {

@@ -43,7 +43,7 @@ func (c ApprovePoints) Decide(s State) ([]Event, error) {
 	if err != nil || decided {
 		return nil, err
 	}
-	if c.Actor.Same(e.ProposedBy) {
+	if c.Actor.SamePerson(e.ProposedBy) {
 		return nil, ErrFourEyes.With("%s proposed it; somebody else has to approve it", c.Actor)
 	}
 	v, err := b.enrolled()

@@ -71,7 +71,7 @@ func TestIssueCoupon(t *testing.T) {
 				CouponID: "K2", Benefit: CouponBenefit{Kind: CouponAmount, Amount: ptr(eur(500))}, ValidFrom: ptr((today + 2).Start(far).UTC()),
 				ExpiresAt: (today + 31).Start(far).UTC(), Uses: 1000, MinimumOrder: ptr(eur(2000)), Stackable: true, CampaignID: "spring", Reason: "was late", IssuedAt: noon,
 			}}},
-		{Name: "points", Given: []Event{registered}, When: with(bare, func(c *IssueCoupon) { c.Benefit = CouponBenefit{Kind: CouponPoints, Points: 50} }),
+		{Name: "points", Given: []Event{registered}, When: with(bare, func(c *IssueCoupon) { c.Known, c.Benefit = desks(), CouponBenefit{Kind: CouponPoints, Points: 50} }),
 			Then: []Event{plain("K1", func(e *CouponIssued) { e.Benefit = CouponBenefit{Kind: CouponPoints, Points: 50} })}},
 		{Name: "a gift", Given: []Event{registered}, When: with(bare, func(c *IssueCoupon) { c.Benefit = CouponBenefit{Kind: CouponGift, Gift: "tea_tin"} }),
 			Then: []Event{plain("K1", func(e *CouponIssued) { e.Benefit = CouponBenefit{Kind: CouponGift, Gift: "tea_tin"} })}},

@@ -397,12 +397,14 @@ var (
 	ErrCouponExists       = &domain.Error{Kind: domain.Conflict, Code: "coupon_exists"}
 	ErrCouponCodeTaken    = reservation.ErrTaken(reservation.KindCouponCode)
 	ErrTooManyCoupons     = &domain.Error{Kind: domain.Conflict, Code: "too_many_coupons"}
+	ErrCouponAboveLimit   = &domain.Error{Kind: domain.Conflict, Code: "coupon_above_limit"}
 	ErrCouponNotFound     = &domain.Error{Kind: domain.NotFound, Code: "coupon_not_found"}
 	ErrCouponExpired      = &domain.Error{Kind: domain.Conflict, Code: "coupon_expired"}
 	ErrCouponNotYetValid  = &domain.Error{Kind: domain.Conflict, Code: "coupon_not_yet_valid"}
 	ErrCouponUsed         = &domain.Error{Kind: domain.Conflict, Code: "coupon_used"}
 	ErrCouponVoided       = &domain.Error{Kind: domain.Conflict, Code: "coupon_voided"}
 	ErrCouponOrderUnknown = &domain.Error{Kind: domain.Conflict, Code: "coupon_order_unknown"}
+	ErrCouponOrderUnpaid  = &domain.Error{Kind: domain.Conflict, Code: "coupon_order_unpaid"}
 	ErrCouponNotEligible  = &domain.Error{Kind: domain.Conflict, Code: "coupon_not_eligible"}
 	ErrCouponNotStackable = &domain.Error{Kind: domain.Conflict, Code: "coupon_not_stackable"}
 )

@@ -113,7 +113,7 @@ func TestOrdersEarn(t *testing.T) {
 				"joined by first_order o1 @ 2025-01-31 10:00", "earned 3 order:o1:base pending to 2025-03-02 until 2026-01-31 @ 2025-01-31 10:00",
 				"activated 3 order:o1:base @ 2025-03-02", "expired 3 order:o1:base @ 2026-01-31",
 			}},
-		{name: "what lapses before it is spendable never is", world: memberWorld(pendingDays(60), func(p *loyalty.Policy) { p.Expiry = loyalty.Expiry{Kind: loyalty.Months, Months: 1} }),
+		{name: "what lapses before it is spendable never is", world: memberWorld(pendingDays(31), func(p *loyalty.Policy) { p.Expiry = loyalty.Expiry{Kind: loyalty.Months, Months: 1} }),
 			given: []act{purchase("o1", "2026-01-31", 300)}, when: settle("2026-04-20"), then: []string{"expired 3 order:o1:base @ 2026-02-28"}},
 		{name: "an order that is paid when its points have lapsed", world: year, given: []act{purchase("o1", "2025-01-31", 300, unpaid)}, when: pay("o1", "2026-03-01"),
 			then: []string{"joined by first_order o1 @ 2025-01-31 10:00", "earned 3 order:o1:base until 2026-01-31", "expired 3 order:o1:base"}},

@@ -105,7 +105,7 @@ func (c ApproveErasure) Decide(s State) ([]Event, error) {
 		return nil, ErrErasureNotRequested.With("no erasure of the customer is waiting for an answer; request-erasure comes first")
 	case len(s.LegalHolds) > 0:
 		return nil, ErrLegalHold.With("the legal hold %s stands since %s; lift-legal-hold ends it", s.LegalHolds[0].HoldID, s.LegalHolds[0].Since.Format(time.DateOnly))
-	case c.Actor.Same(s.Erasure.RequestedBy):
+	case c.Actor.SamePerson(s.Erasure.RequestedBy):
 		return nil, ErrFourEyes.With("%s requested the erasure; somebody else has to approve it", c.Actor)
 	}
 	at := c.At(&p, "", nil, s.Erasure.RequestedAt, "")

@@ -24,7 +24,7 @@ func (c ExtendExpiry) Stream() string { return Stream(c.Customer) }
 
 // Refuses lists the refusals that are the command's own.
 func (ExtendExpiry) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, ErrLotNotFound, ErrLotExpired}
+	return []*domain.Error{ErrNotFound, ErrLotNotFound, ErrLotExpired, ErrOwnAccount}
 }
 
 // Uses names the policies by which it is decided.
@@ -39,6 +39,9 @@ func (c ExtendExpiry) Decide(s State) ([]Event, error) {
 	if err := s.exists(c.Subject); err != nil {
 		return nil, err
 	}
+	if ownRecord(c.Subject, c.Known) {
+		return nil, ErrOwnAccount.With("the account is that of %s; somebody else has to do it", c.Actor)
+	}
 	b := newBooker(c.Subject, c.Known, s, time.Time{})
 	e := ExpiryExtended{To: *b.start(&c.To), Reason: c.Reason, ExtendedAt: b.now}
 	var p domain.Problems
@@ -48,6 +51,8 @@ func (c ExtendExpiry) Decide(s State) ([]Event, error) {
 	for _, id := range c.Lots {
 		l := b.there(id)
 		switch {
+		case l != nil && l.ExpiresAt != nil && !l.ExpiresAt.After(b.now):
+			return nil, ErrLotExpired.With("the lot %q has lapsed; what is held of it can still be captured", id)
 		case l == nil && b.ledger.lapsed[id]+b.lapsed[id] > 0:
 			return nil, ErrLotExpired.With("the points of the lot %q have lapsed, or were forfeited", id)
 		case l == nil:

@@ -97,7 +97,7 @@ func ownRecord(of domain.Subject, known world.Known) bool {
 	if known.World == nil || of.Actor.ID == "" {
 		return false
 	}
-	e, ok := known.World.Staff.Employee(of.Actor.ID)
+	e, ok := known.World.Staff.Person(of.Actor.ID)
 	return ok && e.CustomerID == of.Customer
 }
 

@@ -24,14 +24,14 @@ func (c HoldPoints) Stream() string { return Stream(c.Customer) }
 
 // Refuses lists the refusals that are the command's own.
 func (HoldPoints) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, ErrNotEnrolled, ErrNoProgram, ErrPointsHoldExists, ErrInsufficientPoints}
+	return []*domain.Error{ErrNotFound, ErrNotEnrolled, ErrNoProgram, ErrPointsHoldExists, ErrPointsHoldExpired, ErrInsufficientPoints}
 }
 
 // Uses names the policies by which it is decided.
 func (c HoldPoints) Uses() []domain.PolicyRef { return pointPolicies(c.Subject, c.Known, c.Today()) }
 
 // Decide implements domain.Command. The same hold again is nothing to do, also
-// when it has ended.
+// when it was captured; one that holds nothing any more is refused.
 func (c HoldPoints) Decide(s State) ([]Event, error) {
 	var p domain.Problems
 	checkCode(&p, "/hold_id", c.HoldID, maxID) // those of transfers are no codes
@@ -46,8 +46,13 @@ func (c HoldPoints) Decide(s State) ([]Event, error) {
 		return nil, err
 	}
 	if h, known := s.ledger.holds[c.HoldID]; known {
-		if c.same(h) {
+		switch _, captured := s.ledger.captured[c.HoldID]; {
+		case !c.same(h):
+		case captured, s.Loyalty.Hold(c.HoldID) != nil && h.ExpiresAt.After(c.Now):
 			return nil, nil
+		default:
+			return nil, ErrPointsHoldExpired.With("the hold %q is over: it was released, or lasted until %s; hold the points anew under another hold_id",
+				c.HoldID, h.ExpiresAt.Format(time.RFC3339))
 		}
 		return nil, ErrPointsHoldExists.With("the customer has a hold %q with other content; choose another hold_id", c.HoldID)
 	}

@@ -6,13 +6,16 @@ import (
 
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/loyalty"
+	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/reservation"
+	"github.com/rapport-crm/rapport/domain/world"
 )
 
 // IssueCoupon gives the customer a coupon. A code is this coupon's alone, of all
 // customers', as long as the coupon can be redeemed.
 type IssueCoupon struct {
 	domain.Subject `json:"-"`
+	world.Known    `json:"-"`
 
 	CouponID     string        `json:"coupon_id" jsonschema:"maxLength=64"`      // unique within the customer; kept after an erasure
 	Code         string        `json:"code,omitempty" jsonschema:"maxLength=64"` // what the customer shows; case, spaces and dashes do not count
@@ -50,7 +53,7 @@ func (c IssueCoupon) WithClaims(claims []reservation.Claim) domain.Command[State
 
 // Refuses lists the refusals that are the command's own.
 func (IssueCoupon) Refuses() []*domain.Error {
-	return []*domain.Error{ErrNotFound, ErrCouponExists, ErrCouponCodeTaken, ErrTooManyCoupons}
+	return []*domain.Error{ErrNotFound, ErrCouponExists, ErrCouponCodeTaken, ErrTooManyCoupons, ErrOwnAccount, ErrNoProgram, ErrCouponAboveLimit}
 }
 
 // Decide implements domain.Command. The same coupon again is nothing to do, also
@@ -70,6 +73,9 @@ func (c IssueCoupon) Decide(s State) ([]Event, error) {
 		}
 		return nil, ErrCouponExists.With("the customer has a coupon %q with other content; choose another coupon_id", c.CouponID)
 	}
+	if err := c.allowed(e); err != nil {
+		return nil, err
+	}
 	e.IssuedAt = c.At(&p, "", nil, s.Since, "the customer")
 	if !e.IssuedAt.Before(e.ExpiresAt) {
 		p.Add("/valid_until", "is over: the business date is %s", c.DateOf(e.IssuedAt))
@@ -88,6 +94,25 @@ func (c IssueCoupon) Decide(s State) ([]Event, error) {
 		return nil, naming(reservation.Taken(reservation.KindCouponCode, c.Customer), c.NamedAt(0))
 	}
 	return []Event{e}, nil
+}
+
+// allowed refuses what one alone may not give away: something to themselves, or more
+// points than they might grant.
+func (c IssueCoupon) allowed(e CouponIssued) error {
+	if ownRecord(c.Subject, c.Known) {
+		return ErrOwnAccount.With("the account is that of %s; somebody else has to do it", c.Actor)
+	}
+	if e.Benefit.Kind != CouponPoints {
+		return nil
+	}
+	p, ok := c.Policy(policy.KindLoyalty, c.Today())
+	if !ok {
+		return ErrNoProgram.With("no loyalty programme is in force on %s", c.Today())
+	}
+	if most, all := p.Loyalty.Manual.BonusLimit, e.Benefit.Points*int64(e.Uses); all > most { // at most 10^12 × 1000: fits
+		return ErrCouponAboveLimit.With("the coupon is worth %d points in all its uses, and one alone may give %d; grant-bonus asks another person", all, most)
+	}
+	return nil
 }
 
 // check notes what is wrong with the fields and returns the event without its time.

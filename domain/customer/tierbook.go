@@ -160,7 +160,10 @@ func (b *booker) overrideEnd(cause TierCause, last domain.Date, at time.Time) {
 			had, before = then.Level, &then
 		}
 		if follows = v.Policy.Of(x.Qualifying); v.Policy.Rank(follows) <= v.Policy.Rank(had) {
-			b.move(v, is, had, before.ValidUntil, orElse(before.Evaluation, x), cause, at)
+			if had != v.Policy.Base() {
+				x = orElse(before.Evaluation, x) // what it is still valid by
+			}
+			b.move(v, is, had, before.ValidUntil, x, cause, at)
 			return
 		}
 	}

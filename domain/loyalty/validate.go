@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 
 	"github.com/rapport-crm/rapport/domain"
 )
@@ -43,6 +44,10 @@ func (p Policy) Validate() error {
 	p.validateRules(&e)
 	p.validateMultipliers(&e)
 	p.Expiry.validate(&e)
+	const longest = 31 // days of a month
+	if p.Expiry.Months > 0 && p.PendingDays > p.Expiry.Months*longest {
+		e.Add("/policy/pending_days", "leaves no time to spend points that lapse after %d months", p.Expiry.Months)
+	}
 	p.Redemption.validate(&e)
 	e.OneOf("/policy/reversal/earn", p.Reversal.Earn, Deficit, Clamp, OnlyPending)
 	e.OneOf("/policy/reversal/redemptions", p.Reversal.Redemptions, ProRata, FullOnly, Keep)
@@ -82,6 +87,9 @@ func (p Policy) validateRules(e *domain.Problems) {
 	few(e, "/policy/caps", len(p.Caps))
 	for i, c := range p.Caps {
 		at := fmt.Sprintf("/policy/caps/%d", i)
+		if c.Period != "" && len(p.Caps) <= maxEntries && slices.ContainsFunc(p.Caps[:i], func(x Cap) bool { return x.Period == c.Period }) {
+			e.Add(at+"/period", "%q is there twice", c.Period)
+		}
 		one(e, at+"/period", c.Period, Order, Day, Month, Year)
 		points(e, at+"/points", c.Points, 1)
 	}
@@ -142,6 +150,9 @@ func (r Redemption) validate(e *domain.Problems) {
 	points(e, "/policy/redemption/minimum", r.Minimum, 0)
 	points(e, "/policy/redemption/step", r.Step, 0)
 	between(e, "/policy/redemption/hold_minutes", r.HoldMinutes, 0, maxDays*24*60)
+	if r.Step > 0 && r.Minimum%r.Step != 0 {
+		e.Add("/policy/redemption/minimum", "is not a multiple of the step, which is %d", r.Step)
+	}
 	few(e, "/policy/redemption/rewards", len(r.Rewards))
 	ids := map[string]bool{}
 	for i, w := range r.Rewards {

@@ -78,6 +78,9 @@ func TestWhichProgrammeMayBePublished(t *testing.T) {
 		}, "/multipliers/0/factor /multipliers/0/rules/1 /multipliers/0/tiers/0 /multipliers/0/tags/0 /multipliers/0/types/0 /multipliers/0/until"},
 		{"a multiplier twice", func(p *Policy) { p.Multipliers = append(p.Multipliers, p.Multipliers[0]) }, "/multipliers/1/id"},
 		{"caps that are wrong", func(p *Policy) { p.Caps = []Cap{{}, {"week", MaxPoints + 1}} }, "/caps/0/period /caps/0/points /caps/1/period /caps/1/points"},
+		{"two caps of one period", func(p *Policy) { p.Caps = []Cap{{Day, 5}, {Month, 50}, {Day, 6}} }, "/caps/2/period"},
+		{"points that lapse before they can be spent", func(p *Policy) { p.PendingDays, p.Expiry = 32, Expiry{Kind: Months, Months: 1} }, "/pending_days"},
+		{"a minimum that is no step", func(p *Policy) { p.Redemption.Minimum, p.Redemption.Step = 75, 50 }, "/redemption/minimum"},
 		{"activities that are wrong", func(p *Policy) { p.Activities = append(p.Activities, Activity{ID: "review"}) }, "/activities/1/id /activities/1/points"},
 		{"rewards that are wrong", func(p *Policy) {
 			p.Redemption.Rewards = append(p.Redemption.Rewards, Reward{ID: "mug", From: early, Until: late})

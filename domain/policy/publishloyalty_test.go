@@ -24,6 +24,8 @@ func TestPublishLoyalty(t *testing.T) {
 	first, second, wrong := programme(1), programme(2), programme(2)
 	second.Examples[0].Points = 19 // 9.99 times two, rounded once
 	wrong.Currency = ""
+	dollars := programme(1)
+	dollars.Currency, dollars.Examples = "USD", nil
 	published := func(version int, from domain.Date, p loyalty.Policy) Published {
 		return Published{Kind: KindLoyalty, Version: version, EffectiveFrom: from, Loyalty: &p}
 	}
@@ -40,6 +42,9 @@ func TestPublishLoyalty(t *testing.T) {
 		{Name: "nor from before the first", Given: given, When: PublishLoyalty{from(closed - 401), second}, Error: ErrOverlaps},
 		{Name: "the second holds from today", Given: given, When: PublishLoyalty{now, second}, Then: []Event{published(2, closed+1, second)}},
 		{Name: "or from a later day", Given: given, When: PublishLoyalty{from(closed + 9), second}, Then: []Event{published(2, closed+9, second)}},
+		{
+			Name: "in another currency", Given: given, When: PublishLoyalty{now, dollars}, Error: domain.ErrValidation, Fields: []string{"/policy/currency"},
+		},
 		{Name: "the programme that holds already is nothing to do", Given: given, When: PublishLoyalty{now, programme(1)}},
 		{Name: "one that contradicts its examples", When: PublishLoyalty{now, programme(2)}, Error: domain.ErrValidation, Fields: []string{"/policy/examples/0/points"}},
 		{Name: "one that is wrong is not tried", When: PublishLoyalty{now, wrong}, Error: domain.ErrValidation, Fields: []string{"/policy/currency"}},

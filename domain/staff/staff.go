@@ -94,6 +94,21 @@ func (s State) Employee(id string) (Employee, bool) {
 	return e, ok
 }
 
+// Person returns the employee who has an id in letters of any case.
+func (s State) Person(id string) (Employee, bool) {
+	if e, ok := s.Employee(id); ok || s.shards == nil {
+		return e, ok
+	}
+	for _, m := range s.shards {
+		for _, e := range m {
+			if strings.EqualFold(e.ID, id) {
+				return e, true
+			}
+		}
+	}
+	return Employee{}, false
+}
+
 // Active says whether somebody works for us now.
 func (s State) Active(id string) bool {
 	e, _ := s.Employee(id)
