@@ -130,6 +130,7 @@ type Ledger struct {
 }
 
 // New returns the ledger of a customer of whom nothing happened yet.
+	coupons     map[string]int64 // points that each gives, where it gives any
 func New(rules *Rules) *Ledger { return &Ledger{rules: rules} }
 
 // put sets a value in a map that need not be there: most customers have no points.
@@ -170,6 +171,7 @@ type hold struct {
 }
 
 type redemption struct {
+	order  string // that gave them, or with which a coupon did
 	id       string
 	points   int64
 	reversed int64
@@ -267,6 +269,10 @@ func (l *Ledger) apply(event customer.Event) bool {
 	case customer.PointsHeld:
 		l.held(e)
 	case customer.HoldReleased:
+	case customer.CouponIssued:
+		l.couponIssued(e)
+	case customer.CouponRedeemed:
+		l.couponRedeemed(e)
 		l.released(e)
 	case customer.HoldCaptured:
 		l.captured(e)

@@ -132,6 +132,13 @@ func told(t *testing.T) []audit.Entry {
 	s.on(6, 2)
 	s.do(&SettleLoyalty{})
 	s.buys("E", 10)
+	for _, k := range []struct{ coupon, order string }{{"k/1", "F"}, {"k/2", "G"}} {
+		s.tell(CouponIssued{CouponID: k.coupon, Benefit: CouponBenefit{Kind: CouponPoints, Points: 70}, ExpiresAt: s.now.AddDate(0, 1, 0), Uses: 1, IssuedAt: s.now})
+		s.buys(k.order, 10)
+		s.do(&RedeemCoupon{CouponID: k.coupon, OrderID: k.order})
+	}
+	s.do(&CancelOrder{OrderID: "F"})
+	s.refunds("G", 10)
 	s.do(&LeaveProgram{})
 	return s.entries
 }
@@ -307,6 +314,38 @@ func TestWhatCannotBeIsFound(t *testing.T) {
 		{"an adjustment of other points than proposed", edit(1, func(e *PointsAdjusted) { e.Points, e.From[0].Points = -6, 6 }), "proposal"},
 		{"an extension of a lot that is gone", edit(1, func(e *ExpiryExtended) { e.Lots = []string{"order:A:base"} }), "lot_empty"},
 		{"an extension to the past", edit(1, func(e *ExpiryExtended) { e.To = *day(4, 1) }), "extension"},
+		{"points of a coupon that was not redeemed", without[CouponRedeemed](1), "coupon_points"},
+		{"a coupon that gives no points", func(entries []audit.Entry) []audit.Entry {
+			i := slices.IndexFunc(entries, func(e audit.Entry) bool { _, ok := e.Event.(CouponRedeemed); return ok })
+			return slices.Delete(entries, i+1, i+2)
+		}, "coupon_points"},
+		{"other points than the coupon gave", edit(7, func(e *PointsEarned) { e.Inputs.Points, e.Lot.Points = 71, 71 }), "coupon_points"},
+		{"points of a coupon with another order", edit(7, func(e *PointsEarned) { e.Lot.Source.Ref = "k:1/E" }), "coupon_points"},
+		{"points of a coupon for two", edit(7, func(e *PointsEarned) { e.Inputs.Quantity, e.Lot.Points = 2, 140 }), "coupon_points"},
+		{"points of a coupon of another day", edit(7, func(e *PointsEarned) { e.PlacedOn++ }), "placed_on"},
+		{"a coupon that was worth less", edit(1, func(e *CouponRedeemed) { e.Points = 71 }), "coupon_points"},
+		{"a coupon with an order that was not paid", without[OrderPaid](6), "order_state"},
+		{"points of a coupon that a cancellation leaves", func(entries []audit.Entry) []audit.Entry {
+			return slices.DeleteFunc(entries, func(e audit.Entry) bool {
+				r, ok := e.Event.(PointsEarnReversed)
+				return ok && r.Source.Kind == LotCoupon && r.Cause.Type == ReversalCancelled
+			})
+		}, "reversal_missing"},
+		{"points of a coupon that a full refund leaves", func(entries []audit.Entry) []audit.Entry {
+			return slices.DeleteFunc(entries, func(e audit.Entry) bool {
+				r, ok := e.Event.(PointsEarnReversed)
+				return ok && r.Source.Kind == LotCoupon && r.Cause.Type == ReversalRefunded
+			})
+		}, "reversal_missing"},
+		{"points of a coupon that go for another order", func(entries []audit.Entry) []audit.Entry {
+			for i := range entries {
+				if r, ok := entries[i].Event.(PointsEarnReversed); ok && r.Source.Kind == LotCoupon {
+					r.Cause.OrderID = "E"
+					entries[i].Event = r
+				}
+			}
+			return entries
+		}, "reversal_unfounded"},
 		{"points that are not forfeited", without[PointsForfeited](1), ""},
 		{"fewer points forfeited than there are", edit(1, func(e *PointsForfeited) { e.Points, e.From[0].Points = 9, 9 }), "lot_order"},
 	} {

@@ -125,7 +125,7 @@ func (l *Ledger) earn(e customer.PointsEarned) {
 	if p != nil {
 		l.check(e.Expiry == p.Expiry, "rule", "the expiry is not that of version %d of the programme", e.PolicyVersion)
 	}
-	var o *order
+	var o, with *order
 	since := e.Lot.EarnedAt
 	if source.Kind == customer.LotOrder {
 		if o = l.order(source.Ref); o == nil {
@@ -149,6 +149,10 @@ func (l *Ledger) earn(e customer.PointsEarned) {
 	l.available(e, p)
 	l.term(e.Lot, e.Expiry, e.PlacedOn)
 	if l.found != nil {
+	} else if source.Kind == customer.LotCoupon {
+		if with = l.couponGives(e); with == nil {
+			return
+		}
 		return
 	}
 	x := l.credit(e.Lot, e.DeficitPaid, e.BookedAt)
@@ -171,6 +175,11 @@ func plain(decimal string) bool {
 func (l *Ledger) follows(e customer.PointsEarned, o *order) {
 	in := e.Inputs
 	l.check(o.paid && !o.cancelled, "order_state", "the order %q is not paid, or was cancelled", o.id)
+		x.earned.order = o.id
+	}
+	if with != nil {
+		with.gifts = append(with.gifts, x)
+		x.earned.order = with.id
 	l.check(e.PlacedOn == o.placedOn && e.Lot.EarnedAt.Equal(o.placedAt), "inputs", "the order %q was placed at %s, on %s", o.id, o.placedAt.Format(time.RFC3339), o.placedOn)
 	currency, rate, target := "", "", ""
 	if in.PerMinor > 0 {
@@ -223,6 +232,8 @@ func (l *Ledger) available(e customer.PointsEarned, p *loyalty.Policy) {
 // ruled checks that the inputs follow from the rule of the programme.
 func (l *Ledger) ruled(e customer.PointsEarned, o *order, p *loyalty.Policy) {
 	in := e.Inputs
+	case e.Lot.Source.Kind == customer.LotCoupon:
+		l.check(at.Equal(earned), "available_at", "it is spendable at once, not at %s", at.Format(time.RFC3339))
 	at := slices.IndexFunc(p.Earn, func(r loyalty.Rule) bool { return r.ID == e.Lot.Source.Rule })
 	if !l.check(at >= 0, "rule", "version %d of the programme has no rule %q", e.PolicyVersion, e.Lot.Source.Rule) {
 		return

@@ -27,6 +27,7 @@ type order struct {
 	backOf     map[int]customer.RefundLine // of each line
 	qualifying *customer.Qualifying
 	lots       []*lot // that it gave
+	gifts      []*lot // that coupons gave with it
 	gave       int64  // points, before anything was taken back
 }
 
@@ -38,14 +39,19 @@ type expectation struct {
 	left   string // of what the rule counted
 
 	redemption *redemption // that comes back
+
+	coupon *customer.CouponRedeemed // that gives points
 }
 
 // settled checks that everything followed that had to.
 func (l *Ledger) settled() {
 	for _, x := range l.expected {
-		if x.lot != nil {
+		switch {
+		case x.coupon != nil:
+			l.wrong(x.after, "coupon_points", "the coupon %q gives %d points that were not booked", x.coupon.CouponID, x.points)
+		case x.lot != nil:
 			l.wrong(x.after, "reversal_missing", "%d points of the lot %s had to be taken back", x.points, x.lot.LotID)
-		} else {
+		default:
 			l.wrong(x.after, "reversal_missing", "%d points of the redemption %s had to come back", x.points, x.redemption.id)
 		}
 	}
@@ -263,6 +269,17 @@ func (l *Ledger) expect(o *order) {
 			l.expected = append(l.expected, expectation{after: l.is, lot: x, points: points, left: left.RatString()})
 		}
 	}
+	for _, x := range o.gifts {
+		if o.gone() && x.earned.kept > 0 {
+			l.expected = append(l.expected, expectation{after: l.is, lot: x, points: x.earned.kept, left: "0"})
+		}
+	}
+}
+
+// gone says whether nothing is left of an order of which money went back, or that was
+// cancelled.
+func (o *order) gone() bool {
+	return o.cancelled || o.back > 0 && o.back >= o.total.AmountMinor
 }
 
 // surelyBack returns how many points of a redemption come back by whatever version
@@ -285,7 +302,7 @@ func (l *Ledger) surelyBack(o *order, r *redemption) int64 {
 
 // comesBack returns how many points of a redemption come back by a programme.
 func (o *order) comesBack(p *loyalty.Policy, r *redemption) int64 {
-	gone := o.cancelled || o.back >= o.total.AmountMinor
+	gone := o.gone()
 	switch {
 	case p.Reversal.Redemptions == loyalty.Keep, p.Reversal.Redemptions == loyalty.FullOnly && !gone:
 		return 0
@@ -316,7 +333,7 @@ func (l *Ledger) caused(x *lot, points int64, cause customer.ReversalCause, left
 	l.expected = slices.Delete(l.expected, i, i+1)
 	l.check(points == e.points, "reversal_points", "what went back takes %d points of the lot %s, not %d", e.points, x.LotID, points)
 	l.check(left == "" || left == e.left, "reversal_points", "of what the rule counted %s is left, not %s", e.left, left)
-	l.check(cause.OrderID == x.Source.Ref, "reversal_unfounded", "the lot %s is not of the order %q", x.LotID, cause.OrderID)
+	l.check(cause.OrderID == x.earned.order, "reversal_unfounded", "the lot %s is not of the order %q", x.LotID, cause.OrderID)
 }
 
 // comes checks that a redemption comes back because a refund or a cancellation
@@ -334,7 +351,7 @@ func (l *Ledger) comes(r *redemption, e customer.RedemptionReversed) {
 	if p := l.rules.loyalty(e.PolicyVersion); p != nil {
 		right = e.Points == o.comesBack(p, r)
 	} else {
-		gone := o.cancelled || o.back >= o.total.AmountMinor
+		gone := o.gone()
 		right = gone && e.Points == r.points-r.reversed || !gone && e.Points == o.share(r)-r.reversed
 	}
 	l.check(right, "reversal_points", "that is not what comes back of the redemption %s", r.id)

@@ -379,8 +379,8 @@ func (b *booker) net(from, to domain.Date) int64 {
 }
 
 // refunded books what becomes of the points of an order of which money went back.
-// o is the order with the refund; beside is what gave points with it that go when
-// it is cancelled.
+// o is the order with the refund; beside is what gave points with it that go now
+// that nothing is left of it.
 func (b *booker) refunded(o *Order, cause ReversalCause, beside ...LotSource) {
 	v, ok := b.program(b.today())
 	if !ok {

@@ -30,12 +30,32 @@ func TestCouponsThatGivePoints(t *testing.T) {
 	}
 	redeem := RedeemCoupon{Subject: at, Known: desks(), CouponID: "K1", OrderID: "o1"}
 	cancel := CancelOrder{Subject: at, Known: desks(), OrderID: "o1"}
+	// A slash in the id of a coupon is not that before the id of the order.
+	slashed := with(worth70, func(e *CouponIssued) { e.CouponID = "K/1" })
+	usedSlashed := with(used, func(e *CouponRedeemed) { e.CouponID = "K/1" })
+	earnedSlashed := with(earned, func(e *PointsEarned) {
+		e.Lot.LotID, e.Lot.Source.Ref = "coupon:K:1/o1", "K:1/o1"
+	})
+	some := RefundRecorded{RefundID: "r1", OrderID: "o1", Amount: eur(400), RefundedAt: noon, RefundedOn: today}
+	rest := RecordRefund{Subject: at, Known: desks(), RefundID: "r2", OrderID: "o1", Amount: eur(600)}
+	unpaid, sold := []Event{registered, joined, ordered, worth70}, []Event{registered, joined, ordered, orderPaid, worth70}
+	given := append(sold[:len(sold):len(sold)], used, earned)
 	run(t, []spec{
-		{Name: "a member", Given: []Event{registered, joined, ordered, worth70}, When: redeem, Then: []Event{used, earned}},
-		{Name: "no member", Given: []Event{registered, ordered, worth70}, When: redeem, Error: ErrNotEnrolled},
-		{Name: "no programme", Given: []Event{registered, joined, ordered, worth70}, When: with(redeem, func(c *RedeemCoupon) { c.World = nil }), Error: ErrNoProgram},
-		{Name: "again", Given: []Event{registered, joined, ordered, worth70, used, earned}, When: redeem},
-		{Name: "the order is cancelled", Given: []Event{registered, joined, ordered, worth70, used, earned}, When: cancel, Then: []Event{cancelled, back, reversed}},
+		{Name: "a member", Given: sold, When: redeem, Then: []Event{used, earned}},
+		{Name: "no member", Given: []Event{registered, ordered, orderPaid, worth70}, When: redeem, Error: ErrNotEnrolled},
+		{Name: "no programme", Given: sold, When: with(redeem, func(c *RedeemCoupon) { c.World = nil }), Error: ErrNoProgram},
+		{Name: "an order that is not paid", Given: unpaid, When: redeem, Error: ErrCouponOrderUnpaid},
+		{Name: "again", Given: given, When: redeem},
+		{Name: "a coupon with a slash", Given: []Event{registered, joined, ordered, orderPaid, slashed}, When: with(redeem, func(c *RedeemCoupon) { c.CouponID = "K/1" }),
+			Then: []Event{usedSlashed, earnedSlashed}},
+		{Name: "the order is cancelled", Given: given, When: cancel, Then: []Event{with(cancelled, func(e *OrderCancelled) { e.PaidOrdersLeft = ptr(0) }), back, reversed}},
+		{Name: "some of it is refunded", Given: given, When: RecordRefund{Subject: at, Known: desks(), RefundID: "r1", OrderID: "o1", Amount: eur(400)}, Then: []Event{some}},
+		{Name: "all of it is", Given: append(given[:len(given):len(given)], some), When: rest, Then: []Event{
+			RefundRecorded{RefundID: "r2", OrderID: "o1", Amount: eur(600), RefundedAt: noon, RefundedOn: today, PaidOrdersLeft: ptr(0)},
+			with(reversed, func(e *PointsEarnReversed) {
+				e.Cause = ReversalCause{Type: ReversalRefunded, OrderID: "o1", RefundID: "r2"}
+			}),
+		}},
 	})
 }
 

@@ -451,9 +451,9 @@ func (m *shopper) step() {
 		redemption = rapid.SampledFrom(spent).Draw(m.T, "redemption")
 	}
 	often := []int{5, 6, 10, 10, 11, 11, 13, 14, 16, 17, 18, 19, 22}
-	what := m.pick("what", 37+len(often))
-	if what >= 37 {
-		what = often[what-37]
+	what := m.pick("what", 38+len(often))
+	if what >= 38 {
+		what = often[what-38]
 	}
 	if !m.past.IsZero() && what > 9 && what < 33 && m.pick("today?", 20) > 0 {
 		what %= 8 // of a past mostly orders and refunds are told
@@ -554,6 +554,12 @@ func (m *shopper) step() {
 		}
 	case 36:
 		m.take()
+	case 37:
+		coupon := CouponIssued{CouponID: "k/" + n, Benefit: CouponBenefit{Kind: CouponPoints, Points: m.points(60)}, ExpiresAt: of.Now.AddDate(1, 0, 0), Uses: 2, IssuedAt: of.Now}
+		m.tell(coupon)
+		for range 2 {
+			m.decide(RedeemCoupon{Subject: of, Known: known, CouponID: coupon.CouponID, OrderID: m.aimed()})
+		}
 	}
 	if m.pick("later?", 3) == 0 {
 		m.clock(time.Duration(rapid.SampledFrom([]int{1, 7, 24, 24 * 6, 24 * 33}).Draw(m.T, "hours")) * time.Hour)

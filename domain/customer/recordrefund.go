@@ -75,7 +75,12 @@ func (c RecordRefund) Decide(s State) ([]Event, error) {
 	e.Qualifying = o.disqualified(c.Amount.AmountMinor)
 	points := newBooker(c.Subject, c.Known, s, at)
 	points.Account.Fold(Record{Event: e})
-	points.refunded(o.refunded(e), ReversalCause{Type: ReversalRefunded, OrderID: o.OrderID, RefundID: c.RefundID})
+	var coupons []LotSource
+	after := o.refunded(e)
+	if after.Refunded >= after.Total.AmountMinor {
+		coupons = s.couponSources(o.OrderID) // nothing is left that they were redeemed with
+	}
+	points.refunded(after, ReversalCause{Type: ReversalRefunded, OrderID: o.OrderID, RefundID: c.RefundID}, coupons...)
 	return slices.Concat(points.due, []Event{e}, points.taken()), nil
 }
 

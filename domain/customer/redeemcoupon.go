@@ -2,6 +2,7 @@ package customer
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rapport-crm/rapport/domain"
@@ -47,7 +48,7 @@ func (c RedeemCoupon) WithClaims(claims []reservation.Claim) domain.Command[Stat
 func (RedeemCoupon) Refuses() []*domain.Error {
 	return []*domain.Error{
 		ErrNotFound, ErrCouponNotFound, ErrCouponVoided, ErrCouponUsed, ErrCouponExpired, ErrCouponNotYetValid,
-		ErrCouponOrderUnknown, ErrCouponNotEligible, ErrCouponNotStackable, ErrNoProgram, ErrNotEnrolled,
+		ErrCouponOrderUnknown, ErrCouponOrderUnpaid, ErrCouponNotEligible, ErrCouponNotStackable, ErrNoProgram, ErrNotEnrolled,
 	}
 }
 
@@ -93,6 +94,8 @@ func (c RedeemCoupon) Decide(s State) ([]Event, error) {
 		return nil, ErrCouponOrderUnknown.With("the order %q was cancelled", c.OrderID)
 	case o.Refunded > 0 && o.Refunded >= o.Total.AmountMinor:
 		return nil, ErrCouponOrderUnknown.With("the order %q was refunded in full", c.OrderID)
+	case !o.Paid && k.Benefit.Kind == CouponPoints:
+		return nil, ErrCouponOrderUnpaid.With("the order %q is not paid, and the coupon %q gives points: redeem it when the order is paid", c.OrderID, k.ID)
 	}
 	left := o.Total.AmountMinor
 	for _, use := range s.couponsWith[c.OrderID] {
@@ -125,9 +128,11 @@ func (c RedeemCoupon) Decide(s State) ([]Event, error) {
 	return slices.Concat(b.due, []Event{e}, b.taken()), nil
 }
 
-// couponSource is what points are credited for that a coupon gave with an order.
+// couponSource is what points are credited for that a coupon gave with an order. A
+// slash in the id of the coupon is written as a colon, which no coupon has: so the
+// first slash is where the id of the order begins, and no two share a reference.
 func couponSource(coupon, order string) LotSource {
-	return LotSource{Kind: LotCoupon, Ref: coupon + "/" + order}
+	return LotSource{Kind: LotCoupon, Ref: strings.ReplaceAll(coupon, "/", ":") + "/" + order}
 }
 
 // find returns the coupon that is meant. Of several that had the code one after
