@@ -96,6 +96,28 @@ func (r *Rules) begins(d *domain.Date, t *time.Time) bool {
 	return away >= -14*time.Hour && away <= 14*time.Hour
 }
 
+// beginnings returns when a business date may begin, the instant itself among them if
+// it does then: at the earliest, at the latest, and then.
+func (r *Rules) beginnings(d domain.Date, t time.Time) []time.Time {
+	if r.Zone != nil {
+		return []time.Time{d.Start(r.Zone)}
+	}
+	utc := d.Start(time.UTC)
+	all := []time.Time{utc.Add(-14 * time.Hour), utc.Add(14 * time.Hour)}
+	if r.begins(&d, &t) {
+		all = append(all, t)
+	}
+	return all
+}
+
+// earliest returns when a business date begins, at the earliest.
+func (r *Rules) earliest(d domain.Date) time.Time {
+	if r.Zone != nil {
+		return d.Start(r.Zone)
+	}
+	return d.Start(time.UTC).Add(-14 * time.Hour)
+}
+
 // midnight says whether some business date begins at an instant.
 func (r *Rules) midnight(t time.Time) bool {
 	return r.Zone == nil || domain.DateOf(t, r.Zone).Start(r.Zone).Equal(t)
@@ -116,6 +138,7 @@ type Ledger struct {
 	holds       []*hold
 	ids         map[string]bool // of holds, refunds, adjustments, …: what was used once
 	orders      map[string]*order
+	coupons     map[string]int64 // points that each gives, where it gives any
 	redemptions map[string]*redemption
 	spentOn     map[string][]*redemption
 	proposals   map[string]customer.PointsProposed
@@ -124,13 +147,13 @@ type Ledger struct {
 	owedSince   time.Time
 	sums        customer.Sums
 	rollsTo     *time.Time
+	rollsSince  time.Time // what had lapsed by then was kept by nothing
 	clock       time.Time
 	tier        standing
 	expected    []expectation // of the command whose events are being added
 }
 
 // New returns the ledger of a customer of whom nothing happened yet.
-	coupons     map[string]int64 // points that each gives, where it gives any
 func New(rules *Rules) *Ledger { return &Ledger{rules: rules} }
 
 // put sets a value in a map that need not be there: most customers have no points.
@@ -156,6 +179,7 @@ type lot struct {
 // earned is points that a rule gave.
 type earned struct {
 	inputs loyalty.Inputs
+	order  string // that gave them, or with which a coupon did
 	kept   int64
 	lapsed int64 // of what was taken back: it had lapsed
 }
@@ -171,10 +195,10 @@ type hold struct {
 }
 
 type redemption struct {
-	order  string // that gave them, or with which a coupon did
 	id       string
 	points   int64
 	reversed int64
+	back     int64     // of the order's money, when they were spent
 	left     []portion // that can come back, in the order in which they were taken
 }
 
@@ -254,6 +278,10 @@ func (l *Ledger) apply(event customer.Event) bool {
 		l.joined(e)
 	case customer.ProgramLeft:
 		l.left(e)
+	case customer.CouponIssued:
+		l.couponIssued(e)
+	case customer.CouponRedeemed:
+		l.couponRedeemed(e)
 	case customer.PointsEarned:
 		l.earn(e)
 	case customer.PointsGranted:
@@ -269,10 +297,6 @@ func (l *Ledger) apply(event customer.Event) bool {
 	case customer.PointsHeld:
 		l.held(e)
 	case customer.HoldReleased:
-	case customer.CouponIssued:
-		l.couponIssued(e)
-	case customer.CouponRedeemed:
-		l.couponRedeemed(e)
 		l.released(e)
 	case customer.HoldCaptured:
 		l.captured(e)

@@ -35,6 +35,7 @@ func (l *Ledger) Differs(a *customer.Account) string {
 		{"the tier", level, want},
 		{"the end of the tier", stamp(a.Tier.ValidUntil), stamp(l.tier.until)},
 		{"the end of rolling lots", stamp(a.RollsTo), stamp(l.rollsTo)},
+		{"since when rolling lots are kept", a.RollsSince.UTC(), l.rollsSince.UTC()},
 		{"the proposals", len(a.Proposals), len(l.proposals)},
 	} {
 		if d.is != d.says {

@@ -54,8 +54,9 @@ func (l *Ledger) pays(paid, credited int64) {
 	l.deficit -= paid
 }
 
-// term checks when a lot that the programme gives becomes spendable and lapses.
-func (l *Ledger) term(is customer.Lot, x loyalty.Expiry, on domain.Date) {
+// term checks when a lot that the programme gives lapses. to is until when what the
+// customer did for it at a time keeps rolling lots; nil: it keeps none.
+func (l *Ledger) term(is customer.Lot, x loyalty.Expiry, on domain.Date, to *time.Time, at time.Time) {
 	switch x.Kind {
 	case loyalty.Never, loyalty.Months, loyalty.EndOfYear, loyalty.Inactivity:
 	default:
@@ -66,10 +67,16 @@ func (l *Ledger) term(is customer.Lot, x loyalty.Expiry, on domain.Date) {
 	l.check(is.Rolling == rolling, "expiry", "with the expiry %s a lot rolls: %t", x.Kind, rolling)
 	lapses := x.Lapses(on)
 	right := l.rules.begins(lapses, is.ExpiresAt)
-	if later := l.rollsTo; rolling && !right && later != nil && same(later, is.ExpiresAt) {
-		right = lapses.Start(time.UTC).Before(later.Add(14 * time.Hour))
-	} else if right && rolling && later != nil {
-		right = !later.After(*is.ExpiresAt)
+	if rolling {
+		right = is.ExpiresAt != nil && slices.ContainsFunc(l.rules.beginnings(*lapses, *is.ExpiresAt), func(end time.Time) bool {
+			if to != nil && end.After(at) && end.Before(*to) {
+				end = *to
+			}
+			if l.rollsTo != nil && end.After(l.rollsSince) && end.Before(*l.rollsTo) {
+				end = *l.rollsTo
+			}
+			return end.Equal(*is.ExpiresAt)
+		})
 	}
 	l.check(right, "expiry", "what counts from %s and lapses by %s does not lapse at %s", on, x.Kind, stamp(is.ExpiresAt))
 }
@@ -84,7 +91,13 @@ func (l *Ledger) rolls(to *time.Time, at, since time.Time, x *loyalty.Expiry) {
 		}
 		l.check(right, "rolls_to", "by something of %s lots that roll do not lapse at %s", since.Format(time.RFC3339), stamp(to))
 	}
-	if to == nil || l.rollsTo != nil && !to.After(*l.rollsTo) {
+	if to == nil {
+		return
+	}
+	if l.rollsTo == nil || !l.rollsTo.After(at) || l.rollsSince.After(at) && to.After(l.rollsSince) {
+		l.rollsSince = at
+	}
+	if l.rollsTo != nil && !to.After(*l.rollsTo) {
 		return
 	}
 	l.check(l.rules.midnight(*to), "rolls_to", "%s is not the beginning of a business day", stamp(to))
@@ -136,6 +149,10 @@ func (l *Ledger) earn(e customer.PointsEarned) {
 		if p != nil && l.found == nil {
 			l.ruled(e, o, p)
 		}
+	} else if source.Kind == customer.LotCoupon {
+		if with = l.couponGives(e); with == nil {
+			return
+		}
 	} else if p != nil {
 		a, known := p.Activity(source.Rule)
 		l.check(known && e.Inputs.Quantity == 1 && e.Inputs.Points == a.Points && e.Inputs.PerMinor == 0 && len(e.Inputs.Factors) == 0 && e.Inputs.Limit == nil,
@@ -147,12 +164,8 @@ func (l *Ledger) earn(e customer.PointsEarned) {
 	}
 	l.check(e.BookedAt.Equal(booked), "booked_at", "it was to be booked at %s, not at %s", booked.Format(time.RFC3339), e.BookedAt.Format(time.RFC3339))
 	l.available(e, p)
-	l.term(e.Lot, e.Expiry, e.PlacedOn)
+	l.term(e.Lot, e.Expiry, e.PlacedOn, e.RollsTo, since)
 	if l.found != nil {
-	} else if source.Kind == customer.LotCoupon {
-		if with = l.couponGives(e); with == nil {
-			return
-		}
 		return
 	}
 	x := l.credit(e.Lot, e.DeficitPaid, e.BookedAt)
@@ -162,6 +175,11 @@ func (l *Ledger) earn(e customer.PointsEarned) {
 		o.lots = append(o.lots, x)
 		o.gave += e.Lot.Points
 		l.points(e.PlacedOn, e.Lot.Points)
+		x.earned.order = o.id
+	}
+	if with != nil {
+		with.gifts = append(with.gifts, x)
+		x.earned.order = with.id
 	}
 	l.rolls(e.RollsTo, e.BookedAt, since, &e.Expiry)
 }
@@ -175,11 +193,6 @@ func plain(decimal string) bool {
 func (l *Ledger) follows(e customer.PointsEarned, o *order) {
 	in := e.Inputs
 	l.check(o.paid && !o.cancelled, "order_state", "the order %q is not paid, or was cancelled", o.id)
-		x.earned.order = o.id
-	}
-	if with != nil {
-		with.gifts = append(with.gifts, x)
-		x.earned.order = with.id
 	l.check(e.PlacedOn == o.placedOn && e.Lot.EarnedAt.Equal(o.placedAt), "inputs", "the order %q was placed at %s, on %s", o.id, o.placedAt.Format(time.RFC3339), o.placedOn)
 	currency, rate, target := "", "", ""
 	if in.PerMinor > 0 {
@@ -219,21 +232,25 @@ func (l *Ledger) follows(e customer.PointsEarned, o *order) {
 func (l *Ledger) available(e customer.PointsEarned, p *loyalty.Policy) {
 	at, earned := e.Lot.AvailableAt, e.Lot.EarnedAt
 	switch {
+	case e.Lot.Source.Kind == customer.LotCoupon:
+		l.check(at.Equal(earned), "available_at", "it is spendable at once, not at %s", at.Format(time.RFC3339))
 	case p == nil || e.Lot.Source.Kind != customer.LotOrder:
 		l.check(at.Equal(earned) || at.After(earned) && l.rules.midnight(at), "available_at", "it was earned at %s and cannot become spendable at %s", earned.Format(time.RFC3339), at.Format(time.RFC3339))
 	case p.PendingDays == 0:
 		l.check(at.Equal(earned), "available_at", "it is spendable at once, not at %s", at.Format(time.RFC3339))
 	default:
 		on := e.PlacedOn + domain.Date(p.PendingDays)
-		l.check(l.rules.begins(&on, &at), "available_at", "it is pending until %s, not until %s", on, at.Format(time.RFC3339))
+		right := at.After(earned) && l.rules.begins(&on, &at)
+		if at.Equal(earned) { // on a date of another zone, which began before
+			right = !l.rules.earliest(on).After(earned)
+		}
+		l.check(right, "available_at", "it is pending until %s, not until %s", on, at.Format(time.RFC3339))
 	}
 }
 
 // ruled checks that the inputs follow from the rule of the programme.
 func (l *Ledger) ruled(e customer.PointsEarned, o *order, p *loyalty.Policy) {
 	in := e.Inputs
-	case e.Lot.Source.Kind == customer.LotCoupon:
-		l.check(at.Equal(earned), "available_at", "it is spendable at once, not at %s", at.Format(time.RFC3339))
 	at := slices.IndexFunc(p.Earn, func(r loyalty.Rule) bool { return r.ID == e.Lot.Source.Rule })
 	if !l.check(at >= 0, "rule", "version %d of the programme has no rule %q", e.PolicyVersion, e.Lot.Source.Rule) {
 		return
@@ -367,7 +384,7 @@ func (l *Ledger) granted(e customer.PointsGranted) {
 		l.proposed(e.Lot.Source.Ref, customer.LotBonus, e.Lot.Points, e.GrantedBy)
 	}
 	l.check(slices.Contains(l.rules.dates(e.GrantedAt), e.PlacedOn) && e.Lot.EarnedAt.Equal(e.GrantedAt), "placed_on", "points that were given at %s do not count from %s", e.GrantedAt.Format(time.RFC3339), e.PlacedOn)
-	l.term(e.Lot, e.Expiry, e.PlacedOn)
+	l.term(e.Lot, e.Expiry, e.PlacedOn, nil, e.GrantedAt)
 	if l.found == nil {
 		x := l.credit(e.Lot, e.DeficitPaid, e.GrantedAt)
 		x.policy, x.placed = e.PolicyVersion, e.PlacedOn
@@ -395,7 +412,7 @@ func (l *Ledger) adjusted(e customer.PointsAdjusted) {
 			return
 		}
 		on := slices.IndexFunc(l.rules.dates(e.AdjustedAt), func(d domain.Date) bool { return l.rules.begins(e.Expiry.Lapses(d), e.Lot.ExpiresAt) })
-		l.term(*e.Lot, *e.Expiry, l.rules.dates(e.AdjustedAt)[max(0, on)])
+		l.term(*e.Lot, *e.Expiry, l.rules.dates(e.AdjustedAt)[max(0, on)], nil, e.AdjustedAt)
 		l.check(p == nil || *e.Expiry == p.Expiry, "rule", "the expiry is not that of version %d of the programme", e.PolicyVersion)
 		if l.found == nil {
 			l.credit(*e.Lot, e.DeficitPaid, e.AdjustedAt).policy = e.PolicyVersion

@@ -32,6 +32,7 @@ type Account struct {
 	Clock        time.Time  `json:"clock,omitzero"`
 	LastActivity time.Time  `json:"last_activity,omitzero"` // the last earning or redemption
 	RollsTo      *time.Time `json:"rolls_to,omitempty"`     // when rolling lots lapse
+	RollsSince   time.Time  `json:"rolls_since,omitzero"`   // what had lapsed by then lapsed: nothing had kept it
 	Proposals    []Proposal `json:"proposals,omitempty"`    // that wait for an approval, as they came
 }
 
@@ -435,6 +436,11 @@ func (a *Account) extend(e ExpiryExtended) {
 // roll moves the end of all rolling lots that had not lapsed at a time. It never
 // comes nearer.
 func (a *Account) roll(to *time.Time, at time.Time) {
+	switch {
+	case to == nil:
+	case a.RollsTo == nil || !a.RollsTo.After(at), at.Before(a.RollsSince) && to.After(a.RollsSince):
+		a.RollsSince = at
+	}
 	if !a.rolls(to) {
 		return
 	}
@@ -446,6 +452,14 @@ func (a *Account) roll(to *time.Time, at time.Time) {
 // rolls says whether the end of rolling lots moves.
 func (a *Account) rolls(to *time.Time) bool {
 	return to != nil && (a.RollsTo == nil || to.After(*a.RollsTo))
+}
+
+// runs lets a new lot lapse with the other rolling lots, unless it had lapsed before
+// anything was done that keeps them.
+func (a *Account) runs(l *Lot) {
+	if l.Rolling && l.ExpiresAt != nil && a.RollsTo != nil && l.ExpiresAt.After(a.RollsSince) && a.RollsTo.After(*l.ExpiresAt) {
+		l.ExpiresAt = a.RollsTo
+	}
 }
 
 func (l *Lot) roll(end, at time.Time) {

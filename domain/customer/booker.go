@@ -275,11 +275,11 @@ func (b *booker) newLot(p *loyalty.Policy, source LotSource, points int64, on do
 	}
 	if pending > 0 {
 		available := on + domain.Date(pending)
-		l.AvailableAt = *b.start(&available)
+		if start := *b.start(&available); start.After(l.AvailableAt) { // the date may be that of another zone
+			l.AvailableAt = start
+		}
 	}
-	if l.Rolling && b.RollsTo != nil && b.RollsTo.After(*l.ExpiresAt) {
-		l.ExpiresAt = b.RollsTo
-	}
+	b.runs(&l)
 	return l
 }
 
@@ -359,8 +359,13 @@ func (b *booker) earn(s State, o *Order, paidAt time.Time) error {
 	return nil
 }
 
-// bookEarned books points that a rule gave, and what has become of them since.
+// bookEarned books points that a rule gave, and what has become of them since. A
+// rolling lot lapses when what the customer did for it lets it.
 func (b *booker) bookEarned(e PointsEarned) {
+	if e.RollsTo != nil {
+		e.Lot.roll(*e.RollsTo, e.BookedAt)
+		b.runs(&e.Lot)
+	}
 	if !e.Lot.AvailableAt.After(e.BookedAt) {
 		e.DeficitPaid, e.BookedAt = b.pays(&e.Lot, e.Lot.Points, e.BookedAt)
 	}
@@ -461,7 +466,8 @@ func (b *booker) comesBack(p *loyalty.Policy, o *Order, r *redemption) int64 {
 	case gone:
 		return r.Points - r.reversed
 	}
-	share := new(big.Rat).SetFrac64(o.Refunded, o.Total.AmountMinor)
+	// What had gone back when the points were spent was not paid with them.
+	share := new(big.Rat).SetFrac64(o.Refunded-r.refunded, o.Total.AmountMinor-r.refunded)
 	share.Mul(share, new(big.Rat).SetInt64(r.Points))
 	whole := new(big.Int).Quo(share.Num(), share.Denom())
 	return whole.Int64() - r.reversed
