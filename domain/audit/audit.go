@@ -132,6 +132,7 @@ type Ledger struct {
 	count uint64
 
 	member      bool
+	gone        bool // the customer was erased
 	joinedAt    time.Time
 	lots        map[string]*lot // every lot there ever was
 	open        []*lot          // of which something is left
@@ -411,7 +412,7 @@ func (l *Ledger) erased() {
 	for _, h := range l.holds {
 		l.check(h.Transfer != uuid.Nil, "erased_with_points", "the hold %s is open", h.HoldID)
 	}
-	l.member = false
+	l.member, l.gone = false, true
 	clear(l.proposals)
 }
 

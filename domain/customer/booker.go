@@ -448,7 +448,7 @@ func (b *booker) takeBack(v loyalty.Version, x *earn, points int64, remaining st
 	}
 	from, missing := b.allocate(left, x.Lot.LotID)
 	e.From = append(e.From, from...)
-	if v.Policy.Reversal.Earn == loyalty.Clamp {
+	if v.Policy.Reversal.Earn == loyalty.Clamp || b.erased { // nobody is there any more who could pay
 		e.Waived = missing
 	} else {
 		e.Deficit = missing

@@ -245,7 +245,7 @@ type PointsEarnReversed struct {
 	From     []Portion   `json:"from,omitempty"`
 	Lapsed   int64       `json:"lapsed,omitempty"`  // had lapsed or were forfeited: nothing is left to take
 	Deficit  int64       `json:"deficit,omitempty"` // is owed now
-	Waived   int64       `json:"waived,omitempty"`  // let go, as the programme says
+	Waived   int64       `json:"waived,omitempty"`  // let go, as the programme says, or because the customer was erased
 	PlacedOn domain.Date `json:"placed_on"`         // of the earning
 	// Remaining is the quantity of Inputs that is left, as a fraction.
 	Remaining     string        `json:"remaining,omitempty"`
