@@ -175,6 +175,16 @@ type lot struct {
 	earned       *earned     // nil: no rule gave it
 	policy       int         // version of the programme that gave it; 0: unknown
 	placed       domain.Date // the business date from which it counts
+	came         *lot        // of a grace: the lot that the points were of
+}
+
+// lapses notes that points of a lot lapsed: they are points of the lot that they were
+// credited with.
+func (x *lot) lapses(points int64) {
+	for x.came != nil {
+		x = x.came
+	}
+	x.lapsed += points
 }
 
 // earned is points that a rule gave.

@@ -503,7 +503,7 @@ func (l *Ledger) expired(e customer.PointsExpired) {
 	}
 	l.check(e.ExpiredAt.Equal(due), "due", "the lot %s lapses at %s, not at %s", e.LotID, due.Format(time.RFC3339), e.ExpiredAt.Format(time.RFC3339))
 	x.remaining -= e.Points
-	x.lapsed += e.Points
+	x.lapses(e.Points)
 	l.sums.Expired += e.Points
 	l.tick(e.ExpiredAt)
 }

@@ -154,7 +154,7 @@ func (l *Ledger) released(e customer.HoldReleased) {
 	lapsed, back := l.unhold(h, e.Lapsed), l.unhold(h, e.Returned)
 	for _, p := range lapsed {
 		l.check(p.lot.ExpiresAt != nil && !p.lot.ExpiresAt.After(e.ReleasedAt), "not_lapsed", "the lot %s has not lapsed", p.lot.LotID)
-		p.lot.lapsed += p.points
+		p.lot.lapses(p.points)
 		l.sums.Expired += p.points
 	}
 	for _, p := range back {
@@ -308,7 +308,7 @@ func (l *Ledger) redemptionReversed(e customer.RedemptionReversed) {
 			l.check(v.Reversal.GraceDays == 0, "grace", "what comes back has %d days of grace", v.Reversal.GraceDays)
 		}
 		delete(back, p.LotID)
-		x.lapsed += p.Points
+		x.lapses(p.Points)
 	}
 	for _, x := range e.Restored {
 		sum += x.Points
@@ -356,7 +356,7 @@ func (l *Ledger) restoredTo(x customer.Restored, e customer.RedemptionReversed) 
 		l.check(had != from && same(had.ExpiresAt, is.ExpiresAt) && had.Source == is.Source, "lot_reused", "there was a lot %q already", is.LotID)
 		return had
 	}
-	to := &lot{Lot: is, since: e.ReversedAt, policy: from.policy, placed: from.placed}
+	to := &lot{Lot: is, since: e.ReversedAt, policy: from.policy, placed: from.placed, came: from}
 	put(&l.lots, is.LotID, to)
 	return to
 }
@@ -443,7 +443,7 @@ func (l *Ledger) forfeited(e customer.PointsForfeited) {
 	want := make([]portion, len(open))
 	for i, x := range open {
 		want[i] = portion{x, x.remaining}
-		x.lapsed += x.remaining
+		x.lapses(x.remaining)
 	}
 	l.allocated(e.From, want, e.Points)
 	l.take(want)

@@ -102,7 +102,8 @@ func (b *booker) book(e Event) {
 
 func (b *booker) lapse(portions ...Portion) {
 	for _, p := range portions {
-		set(&b.lapsed, p.LotID, b.lapsed[p.LotID]+p.Points)
+		lot := b.ledger.origin(p.LotID)
+		set(&b.lapsed, lot, b.lapsed[lot]+p.Points)
 	}
 }
 

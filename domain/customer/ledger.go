@@ -24,8 +24,9 @@ type ledger struct {
 	grants      map[string]PointsGranted        // likewise
 	adjustments map[string]PointsAdjusted
 	proposals   map[string]PointsProposed
-	rejected    map[string]bool  // proposals
-	lapsed      map[string]int64 // of a lot, unspent or when they should have come back; forfeited, too
+	rejected    map[string]bool   // proposals
+	lapsed      map[string]int64  // of a lot, unspent or when they should have come back; forfeited, too
+	graces      map[string]string // the lot that a lot of a grace came from
 	sent        map[uuid.UUID]PointsTransferredOut
 	received    map[uuid.UUID]PointsTransferredIn
 	declined    map[uuid.UUID]string // transfers, and why
@@ -168,7 +169,16 @@ func (l *ledger) forget(proposal string) {
 	}
 }
 
+// origin returns the lot that points were credited with: that of a grace lot is another.
+func (l *ledger) origin(lot string) string {
+	if from, ok := l.graces[lot]; ok {
+		return from
+	}
+	return lot
+}
+
 func (l *ledger) lapse(lot string, points int64) {
+	lot = l.origin(lot)
 	set(&l.lapsed, lot, l.lapsed[lot]+points)
 }
 
@@ -198,6 +208,9 @@ func (l *ledger) restore(e RedemptionReversed) {
 	}
 	for _, x := range e.Restored {
 		back(x.LotID, x.Points)
+		if x.Grace {
+			set(&l.graces, x.Lot.LotID, l.origin(x.LotID))
+		}
 	}
 	for _, p := range e.Lapsed {
 		back(p.LotID, p.Points)
