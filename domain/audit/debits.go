@@ -208,6 +208,9 @@ func (l *Ledger) use(id string, points int64, from []portion, value domain.Money
 	r := &redemption{id: id, points: points, left: from}
 	put(&l.redemptions, id, r)
 	if order != "" {
+		if o := l.orders[order]; o != nil {
+			r.back = o.back
+		}
 		put(&l.spentOn, order, append(l.spentOn[order], r))
 	}
 	l.sums.Redeemed += points

@@ -93,7 +93,7 @@ func (l *Ledger) paid(e customer.OrderPaid) {
 	o.qualifying = e.Qualifying
 	if q := e.Qualifying; q != nil {
 		l.check(q.On == o.placedOn && q.Orders == 1, "qualifying", "an order of %s qualifies as %d orders of %s", o.placedOn, q.Orders, q.On)
-		l.check(l.spends(o, q.SpendMinor), "qualifying", "an order of %d %s qualifies with %d", o.total.AmountMinor, o.total.Currency, q.SpendMinor)
+		l.check(l.spends(o, q.SpendMinor, 0), "qualifying", "an order of %d %s qualifies with %d", o.total.AmountMinor, o.total.Currency, q.SpendMinor)
 		l.qualify(q, 1)
 		return
 	}
@@ -103,24 +103,24 @@ func (l *Ledger) paid(e customer.OrderPaid) {
 }
 
 // spends says whether an amount is the total of an order in the currency of a
-// programme.
-func (l *Ledger) spends(o *order, minor int64) bool {
+// programme, less what went back.
+func (l *Ledger) spends(o *order, minor, back int64) bool {
 	for _, v := range l.rules.Policies.Loyalties() {
-		if v.From <= o.placedOn && v.Policy.CanConvert(o.purchase()) == nil && v.Policy.Spend(o.purchase(), 0) == minor {
+		if v.From <= o.placedOn && v.Policy.CanConvert(o.purchase()) == nil && v.Policy.Spend(o.purchase(), back) == minor {
 			return true
 		}
 	}
 	if l.rules.complete(policy.KindLoyalty) {
 		return false
 	}
-	if minor == o.total.AmountMinor {
+	if minor == o.total.AmountMinor-back {
 		return true
 	}
 	if o.fx == nil {
 		return false
 	}
 	p := loyalty.Policy{Currency: o.fx.Base}
-	return p.Spend(o.purchase(), 0) == minor
+	return p.Spend(o.purchase(), back) == minor
 }
 
 func (l *Ledger) qualify(q *customer.Qualifying, sign int64) {
@@ -157,7 +157,7 @@ func (l *Ledger) refunded(e customer.RefundRecorded) {
 	}
 	l.once("refund", e.RefundID)
 	l.check(o.paid, "order_state", "the order %q is not paid", o.id)
-	before, lines := o.total.AmountMinor-o.back, int64(0)
+	lines := int64(0)
 	o.back += e.Amount.AmountMinor
 	l.check(e.Amount.Currency == o.total.Currency && e.Amount.AmountMinor > 0 && o.back <= o.total.AmountMinor,
 		"refund_exceeds_order", "%d of %d of the order %q went back", o.back, o.total.AmountMinor, o.id)
@@ -174,27 +174,28 @@ func (l *Ledger) refunded(e customer.RefundRecorded) {
 		}
 	}
 	l.check(len(e.Lines) == 0 || lines == e.Amount.AmountMinor, "refund_sum", "the lines add up to %d, not to %d", lines, e.Amount.AmountMinor)
-	l.disqualified(e.Qualifying, o.loses(before, e.Amount.AmountMinor))
+	l.loses(e.Qualifying, o)
 	if l.found == nil {
 		l.expect(o)
 	}
 }
 
-// loses returns what the tier loses by a refund of an order of which an amount was
-// left, and takes it off the order.
-func (o *order) loses(left, refund int64) *customer.Qualifying {
+// loses checks what the tier loses by a refund that is booked, and takes it off the
+// order: what is left qualifies as if it had been the order.
+func (l *Ledger) loses(is *customer.Qualifying, o *order) {
 	q := o.qualifying
-	if q == nil {
-		return nil
+	if q == nil || is == nil || o.gone() {
+		l.disqualified(is, q)
+		if q != nil {
+			o.qualifying = &customer.Qualifying{On: q.On}
+		}
+		return
 	}
-	if refund >= left {
-		o.qualifying = &customer.Qualifying{On: q.On}
-		return q
-	}
-	keeps := new(big.Int).Mul(big.NewInt(q.SpendMinor), big.NewInt(left-refund))
-	kept := keeps.Quo(keeps, big.NewInt(left)).Int64()
+	kept := q.SpendMinor - is.SpendMinor
+	l.check(is.On == q.On && is.Orders == 0 && is.SpendMinor >= 0 && l.spends(o, kept, o.back), "qualifying",
+		"of %s the tier keeps what is left of the order %q, and does not lose %s", qualified(q), o.id, qualified(is))
 	o.qualifying = &customer.Qualifying{On: q.On, SpendMinor: kept, Orders: q.Orders}
-	return &customer.Qualifying{On: q.On, SpendMinor: q.SpendMinor - kept}
+	l.qualify(is, -1)
 }
 
 // disqualified checks and counts what the tier loses.
@@ -313,10 +314,13 @@ func (o *order) comesBack(p *loyalty.Policy, r *redemption) int64 {
 }
 
 // share returns the part of a redemption that is as large as that of the money that
-// went back, rounded down.
+// went back since, of what was left then, rounded down.
 func (o *order) share(r *redemption) int64 {
-	n := new(big.Int).Mul(big.NewInt(o.back), big.NewInt(r.points))
-	return n.Quo(n, big.NewInt(o.total.AmountMinor)).Int64()
+	if o.total.AmountMinor <= r.back {
+		return 0
+	}
+	n := new(big.Int).Mul(big.NewInt(o.back-r.back), big.NewInt(r.points))
+	return n.Quo(n, big.NewInt(o.total.AmountMinor-r.back)).Int64()
 }
 
 // caused checks that points of a lot were taken back because a refund or a

@@ -17,6 +17,7 @@ type ledger struct {
 	earns       map[string][]*earn // by kind and reference of their source
 	redemptions map[string]*redemption
 	spentOn     map[string][]string // redemptions, by order
+	refunded    map[string]int64    // money that went back, by order
 	holds       map[string]PointsHeld
 	captured    map[string]string               // redemptions, by hold
 	givenBack   map[string]RedemptionReversed   // by the id of the request, where it had one
@@ -44,6 +45,7 @@ type redemption struct {
 	PointsRedeemed
 	left     []HeldLot // that can come back: the lots as they were spent from, in that order
 	reversed int64
+	refunded int64 // of the order, when they were spent
 }
 
 func (s LotSource) key() string { return s.Kind + ":" + s.Ref }
@@ -73,6 +75,8 @@ func (l *ledger) fold(event Event, a *Account) {
 		set(&l.captured, e.HoldID, e.RedemptionID)
 		l.spend(e.redeemed(), a.Hold(e.HoldID).lots(e.From))
 		l.roll(e.RollsTo, e.CapturedAt, a)
+	case RefundRecorded:
+		set(&l.refunded, e.OrderID, l.refunded[e.OrderID]+e.Amount.AmountMinor)
 	case RedemptionReversed:
 		l.restore(e)
 	case PointsExpired:
@@ -183,7 +187,7 @@ func (l *ledger) lapse(lot string, points int64) {
 }
 
 func (l *ledger) spend(e PointsRedeemed, lots []HeldLot) {
-	set(&l.redemptions, e.RedemptionID, &redemption{PointsRedeemed: e, left: lots})
+	set(&l.redemptions, e.RedemptionID, &redemption{PointsRedeemed: e, left: lots, refunded: l.refunded[e.OrderID]})
 	if e.OrderID != "" {
 		set(&l.spentOn, e.OrderID, append(l.spentOn[e.OrderID], e.RedemptionID))
 	}

@@ -338,6 +338,9 @@ func (m *shopper) order() {
 		c.Total.AmountMinor = int64(m.pick("total", 12001))
 	}
 	c.PlacedAt = m.earlier()
+	if m.pick("elsewhere?", 8) == 0 { // the date is that of another zone
+		c.PlacedOn = ptr(domain.DateOf(c.PlacedAt, time.UTC) + domain.Date(m.pick("date", 3)-1))
+	}
 	if m.pick("paid?", 6) > 0 {
 		c.PaidAt = &c.PlacedAt
 		if m.past.IsZero() && rapid.Bool().Draw(m.T, "paid now?") {

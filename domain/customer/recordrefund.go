@@ -72,8 +72,8 @@ func (c RecordRefund) Decide(s State) ([]Event, error) {
 	if o.stands() && o.Refunded+c.Amount.AmountMinor == o.Total.AmountMinor {
 		e.PaidOrdersLeft = s.paidBeside(o)
 	}
-	e.Qualifying = o.disqualified(c.Amount.AmountMinor)
 	points := newBooker(c.Subject, c.Known, s, at)
+	e.Qualifying = o.disqualified(c.Amount.AmountMinor, points.program)
 	points.Account.Fold(Record{Event: e})
 	var coupons []LotSource
 	after := o.refunded(e)

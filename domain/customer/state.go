@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/reservation"
 )
 
@@ -192,8 +193,10 @@ func (o *Order) refunded(e RefundRecorded) *Order {
 	return &after
 }
 
-// disqualified returns what the tier loses by a refund; nil: nothing.
-func (o *Order) disqualified(refund int64) *Qualifying {
+// disqualified returns what the tier loses by a refund; nil: nothing. What is left
+// qualifies as if it had been the order, by the programme of its placing: however it
+// is refunded, it comes to the same.
+func (o *Order) disqualified(refund int64, program func(domain.Date) (loyalty.Version, bool)) *Qualifying {
 	if o.Qualifying == nil {
 		return nil
 	}
@@ -201,7 +204,10 @@ func (o *Order) disqualified(refund int64) *Qualifying {
 	if refund >= left {
 		return o.Qualifying
 	}
-	// What is left qualifies as if it had been the order, rounded down.
+	if v, ok := program(o.PlacedOn); ok {
+		return &Qualifying{On: o.Qualifying.On, SpendMinor: o.Qualifying.SpendMinor - v.Policy.Spend(o.purchase(), o.Refunded+refund)}
+	}
+	// Without one, its share of what was left, rounded down.
 	kept := new(big.Int).Mul(big.NewInt(o.Qualifying.SpendMinor), big.NewInt(left-refund))
 	kept.Quo(kept, big.NewInt(left))
 	return &Qualifying{On: o.Qualifying.On, SpendMinor: o.Qualifying.SpendMinor - kept.Int64()}
