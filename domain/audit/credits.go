@@ -69,16 +69,22 @@ func (l *Ledger) term(is customer.Lot, x loyalty.Expiry, on domain.Date, to *tim
 	right := l.rules.begins(lapses, is.ExpiresAt)
 	if rolling {
 		right = is.ExpiresAt != nil && slices.ContainsFunc(l.rules.beginnings(*lapses, *is.ExpiresAt), func(end time.Time) bool {
+			end = l.runs(end)
 			if to != nil && end.After(at) && end.Before(*to) {
-				end = *to
-			}
-			if l.rollsTo != nil && end.After(l.rollsSince) && end.Before(*l.rollsTo) {
-				end = *l.rollsTo
+				end = l.runs(*to)
 			}
 			return end.Equal(*is.ExpiresAt)
 		})
 	}
 	l.check(right, "expiry", "what counts from %s and lapses by %s does not lapse at %s", on, x.Kind, stamp(is.ExpiresAt))
+}
+
+// runs returns until when a new rolling lot is kept that otherwise has an end.
+func (l *Ledger) runs(end time.Time) time.Time {
+	if l.rollsTo != nil && end.After(l.rollsSince) && end.Before(*l.rollsTo) {
+		return *l.rollsTo
+	}
+	return end
 }
 
 // rolls checks until when rolling lots are kept by something done at a time, and
