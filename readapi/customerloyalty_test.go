@@ -189,6 +189,15 @@ func TestATierBySpend(t *testing.T) {
 	if body := c.get(path).Body.String(); strings.Contains(body, "friend") {
 		t.Error("what was said of it stands in the history only")
 	}
+	// Who comes back begins anew.
+	c.do(of, &customer.LeaveProgram{})
+	c.do(of, &customer.EnrolInProgram{})
+	c.project()
+	a = readapi.CustomerTier{}
+	c.get(path).status(200).json(&a)
+	if p := a.Tier.Progress; a.Tier.Level != "blue" || p.Because != "0.00 EUR qualified from 2026-02-01 to 2026-02-01. Red begins at 100.00 EUR: 100.00 EUR are missing." || p.By != nil {
+		t.Errorf("%+v", a.Tier)
+	}
 	// Without a ladder there is no tier.
 	bare := newClub(t)
 	bare.publish(policy.Published{Kind: policy.KindLoyalty, Loyalty: aPoint()}, policy.Always)

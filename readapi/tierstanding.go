@@ -80,6 +80,7 @@ func (l *pointsLook) tierOf(a *customer.Account) *TierShown {
 
 func (l *pointsLook) progress(v tier.Version, a *customer.Account, level string) TierProgress {
 	from, to := v.Policy.Span(l.today)
+	from = a.CountsFrom(from, l.zone)
 	x := TierProgress{Measure: v.Policy.Measure, Qualifying: v.Policy.Sum(a.Days, from, to), From: from, To: to}
 	has := fmt.Sprintf("%s from %s to %s.", l.qualified(x.Measure, x.Qualifying), from, to)
 	if v.Policy.Window.Kind == tier.Lifetime {
@@ -90,7 +91,7 @@ func (l *pointsLook) progress(v tier.Version, a *customer.Account, level string)
 		x.Because = sentences(has, "There is no higher level.")
 		return x
 	}
-	x.Next, x.Missing, x.By = &next, max(0, next.From-x.Qualifying), stays(v.Policy, a.Days, l.today)
+	x.Next, x.Missing, x.By = &next, max(0, next.From-x.Qualifying), stays(v.Policy, a.Days, from, l.today)
 	x.Because = sentences(has, fmt.Sprintf("%s begins at %s: %s missing.", next.Name, l.amount(x.Measure, next.From), areMissing(l.amount(x.Measure, x.Missing), x.Missing)))
 	return x
 }
@@ -102,14 +103,13 @@ func areMissing(amount string, n int64) string {
 	return amount + " are"
 }
 
-// stays returns the last business date on which all that qualifies on a date still
-// does; nil: it always will, or there is nothing.
-func stays(p *tier.Policy, days []tier.Day, today domain.Date) *domain.Date {
+// stays returns the last business date on which all that qualifies on a date, counted
+// from another, still does; nil: it always will, or there is nothing.
+func stays(p *tier.Policy, days []tier.Day, from, today domain.Date) *domain.Date {
 	switch p.Window.Kind {
 	case tier.CalendarYear:
 		return new(domain.NewDate(today.Year(), time.December, 31))
 	case tier.Rolling:
-		from, _ := p.Span(today)
 		for _, d := range days { // ascending
 			if d.On < from || d.On > today || p.Sum([]tier.Day{d}, d.On, d.On) <= 0 {
 				continue

@@ -134,6 +134,7 @@ type Ledger struct {
 	member      bool
 	gone        bool // the customer was erased
 	joinedAt    time.Time
+	leftAt      time.Time       // the last time
 	lots        map[string]*lot // every lot there ever was
 	open        []*lot          // of which something is left
 	holds       []*hold
@@ -413,7 +414,7 @@ func (l *Ledger) joined(e customer.ProgramJoined) {
 func (l *Ledger) left(e customer.ProgramLeft) {
 	l.check(l.member, "not_member", "the customer is no member")
 	l.check(len(l.holds) == 0, "open_holds", "%d holds are open", len(l.holds))
-	l.member, l.tier = false, standing{}
+	l.member, l.leftAt, l.tier = false, e.LeftAt, standing{}
 	l.decided(e.LeftAt)
 }
 

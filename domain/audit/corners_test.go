@@ -22,6 +22,21 @@ func altered(t *testing.T, entries []audit.Entry, code string, change func([]aud
 	}
 }
 
+// Who leaves and comes back begins at the base: what qualified before does not count.
+func TestWhoComesBackBeginsAnew(t *testing.T) {
+	s := &story{t: t}
+	s.on(3, 1)
+	s.tell(Registered{Kind: Person, RegisteredAt: s.now})
+	s.buys("A", 100)
+	s.do(&LeaveProgram{})
+	s.on(3, 10)
+	s.do(&EnrolInProgram{})
+	s.buys("B", 90)
+	s.on(3, 11)
+	s.buys("C", 10)
+	altered(t, s.entries, "qualifying", edit(2, func(e *TierUpgraded) { e.Evaluation.From, e.Evaluation.Qualifying = domain.NewDate(2026, 1, 1), 200 }))
+}
+
 // What was spent by somebody who was erased is let go: nobody is there to pay it.
 func TestAnErasedCustomerOwesNothing(t *testing.T) {
 	s := &story{t: t}

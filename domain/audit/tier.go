@@ -58,6 +58,15 @@ func (l *Ledger) qualifies(measure string, w window) (sum int64) {
 	return sum
 }
 
+// first returns the dates from which on days may count: of somebody who came back,
+// those of an earlier membership do not.
+func (l *Ledger) first() []domain.Date {
+	if l.leftAt.IsZero() {
+		return []domain.Date{domain.NewDate(1, time.January, 1)}
+	}
+	return l.rules.dates(l.joinedAt)
+}
+
 // tierMoved checks a move up, down or nowhere.
 func (l *Ledger) tierMoved(m move, direction int) {
 	l.check(l.member, "not_member", "the customer is no member")
@@ -77,6 +86,7 @@ func (l *Ledger) tierMoved(m move, direction int) {
 	}
 	sum := l.qualifies(x.Measure, window{x.From, x.To})
 	l.check(x.Qualifying == sum, "qualifying", "from %s to %s %d qualifies, not %d", x.From, x.To, sum, x.Qualifying)
+	l.check(x.From >= slices.Min(l.first()), "qualifying", "what qualified from %s on was in an earlier membership", x.From)
 	if p := l.rules.tier(x.PolicyVersion); p != nil {
 		l.check(x.Measure == p.Measure, "tier_measure", "by version %d of the ladder %s qualify", x.PolicyVersion, p.Measure)
 		inForce := slices.ContainsFunc(l.rules.dates(m.at), func(d domain.Date) bool { return l.rules.from(policy.KindTier, x.PolicyVersion) <= d })
@@ -103,17 +113,20 @@ func (l *Ledger) resumes(m move) bool {
 
 // climbed checks a move against the ladder by which it was decided.
 func (l *Ledger) climbed(m move, direction int, p *tier.Policy) {
-	right := slices.ContainsFunc(l.rules.dates(m.at), func(on domain.Date) bool { return l.climbedOn(on, m, p) })
+	right := slices.ContainsFunc(l.rules.dates(m.at), func(on domain.Date) bool {
+		return slices.ContainsFunc(l.first(), func(first domain.Date) bool { return l.climbedOn(on, first, m, p) })
+	})
 	l.check(right, "tier_level", "with %d from %s to %s nobody moves from %s to %s until %s (%s)", m.evaluation.Qualifying,
 		m.evaluation.From, m.evaluation.To, m.from, m.to, stamp(m.until), m.cause.Type)
 	moved := p.Rank(m.to) - max(0, p.Rank(m.from))
 	l.check(direction == 0 && moved == 0 || direction > 0 && moved > 0 || direction < 0 && moved <= 0 && m.from != m.to, "tier_level", "from %s to %s it goes the other way", m.from, m.to)
 }
 
-func (l *Ledger) climbedOn(on domain.Date, m move, p *tier.Policy) bool {
+// climbedOn checks a move on a date if days count from another on.
+func (l *Ledger) climbedOn(on, first domain.Date, m move, p *tier.Policy) bool {
 	x, back := m.evaluation, l.tier.replaced
 	is := window{x.From, x.To}
-	span := func(d domain.Date) window { from, to := p.Span(d); return window{from, to} }
+	span := func(d domain.Date) window { from, to := p.Span(d); return window{max(from, first), to} }
 	best := func(others ...window) bool { // what counts is the window in which most qualifies
 		return slices.Contains(others, is) && !slices.ContainsFunc(others, func(w window) bool { return l.qualifies(p.Measure, w) > x.Qualifying })
 	}
@@ -126,7 +139,7 @@ func (l *Ledger) climbedOn(on domain.Date, m move, p *tier.Policy) bool {
 	gets := p.Of(x.Qualifying)
 	was := window{}
 	if e := l.tier.evaluation; e != nil {
-		was = window{e.From, e.To}
+		was = window{max(e.From, first), e.To}
 	}
 	switch m.cause.Type {
 	case customer.TierPeriodEnd, customer.TierLifted:
@@ -150,7 +163,7 @@ func (l *Ledger) climbedOn(on domain.Date, m move, p *tier.Policy) bool {
 		had = p.Base()
 	}
 	if e := back.evaluation; e != nil { // a refund took away meanwhile what it was reached with
-		if then := (window{e.From, e.To}); best(last, then) && m.to == gets && valid(on) {
+		if then := (window{max(e.From, first), e.To}); best(last, then) && m.to == gets && valid(on) {
 			return true
 		}
 	}

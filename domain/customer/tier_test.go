@@ -498,6 +498,20 @@ func TestTiersOverTime(t *testing.T) {
 			l.settle("2026-03-02")
 			l.must(GrantBonus{Subject: upon("2026-03-02"), Known: l.known(), BonusID: "b1", Points: 1, Reason: "x"})
 		}, []string{"2025-01-10 up from member to silver until 2026-01-10 for 150 points from 2024-01-11 to 2025-01-10 by 1: order o1"}},
+		{"and what qualified before does not count, by whatever order", metals(), func(l *life) {
+			l.buy("2025-01-10", "o1", 1500)
+			l.must(LeaveProgram{Subject: upon("2025-02-01"), Known: l.known()})
+			l.must(EnrolInProgram{Subject: upon("2025-03-01"), Known: l.known()})
+			l.buy("2025-03-02", "o2", 0)
+			l.refund("2025-03-03", "o1", 500)
+			l.buy("2025-03-04", "o3", 100)
+			l.must(EvaluateTier{Subject: upon("2025-03-05"), Known: l.known()})
+			l.refund("2025-03-06", "o3", 1)
+		}, []string{
+			"2025-01-10 up from member to platinum until 2026-01-10 for 1500 points from 2024-01-11 to 2025-01-10 by 1: order o1",
+			"2025-03-04 up from member to silver until 2026-03-04 for 100 points from 2025-03-01 to 2025-03-04 by 1: order o3",
+			"2025-03-06 down from silver to member for good for 99 points from 2025-03-01 to 2025-03-06 by 1: refund o3",
+		}},
 		{"evaluated by hand when a ladder has become easier", metals(), func(l *life) {
 			l.buy("2025-01-10", "o1", 300)
 			l.publish("2025-07-01", 2, metals(func(p *tier.Policy) { p.Levels[2].From = 300 }))

@@ -51,8 +51,18 @@ func (t *TierStanding) on(p *tier.Policy) string {
 	return t.Level
 }
 
+// CountsFrom returns the first of the dates from one on that count for the tier: of
+// somebody who came back, what qualified in an earlier membership does not.
+func (a *Account) CountsFrom(from domain.Date, zone *time.Location) domain.Date {
+	if a.LeftAt.IsZero() {
+		return from
+	}
+	return max(from, domain.DateOf(a.JoinedAt, zone))
+}
+
 // evaluate counts what qualifies within dates.
 func (b *booker) evaluate(v tier.Version, from, to domain.Date) Evaluation {
+	from = b.CountsFrom(from, b.zone())
 	return Evaluation{
 		Measure: v.Policy.Measure, Qualifying: v.Policy.Sum(b.Days, from, to), From: from, To: to, PolicyVersion: v.Version,
 	}
