@@ -41,13 +41,13 @@ func TestCouponsOverHTTP(t *testing.T) {
 		{bo, "issue-coupon", `{"coupon_id":"K1","code":"spring10","benefit":{"kind":"gift","gift":"tea"},"valid_until":"2026-03-31","uses":2}`, "201 coupon_issued"}, // it is free
 		{ada, "cancel-order", `{"order_id":"o1"}`, "200 order_cancelled coupon_restored"},
 		{ada, "redeem-coupon", `{"code":"spring 10","order_id":"o2"}`, "200 coupon_redeemed"}, // Ada's own, and Bo keeps the code
-		{ada, "issue-coupon", `{"coupon_id":"K3","code":"spring10","benefit":{"kind":"points","points":5},"valid_until":"2026-03-31"}`, "409 coupon_code_taken /code"},
+		{ada, "issue-coupon", `{"coupon_id":"K3","code":"spring10","benefit":{"kind":"gift","gift":"cup"},"valid_until":"2026-03-31"}`, "409 coupon_code_taken /code"},
 		{bo, "void-coupon", `{"coupon_id":"K1"}`, "422 validation_failed /reason"},
 		{bo, "void-coupon", `{"coupon_id":"K2","reason":"fraud"}`, "404 coupon_not_found"},
 		{bo, "void-coupon", `{"coupon_id":"K1","reason":"fraud"}`, "200 coupon_voided"},
 		{bo, "void-coupon", `{"coupon_id":"K1","reason":"fraud"}`, "200 unchanged"},
 		{bo, "redeem-coupon", `{"code":"spring10","order_id":"o1"}`, "409 coupon_voided"},
-		{ada, "issue-coupon", `{"coupon_id":"K3","code":"spring10","benefit":{"kind":"points","points":5},"valid_until":"2026-03-31"}`, "201 coupon_issued"},
+		{ada, "issue-coupon", `{"coupon_id":"K3","code":"spring10","benefit":{"kind":"gift","gift":"cup"},"valid_until":"2026-03-31"}`, "201 coupon_issued"},
 		{ada, "redeem-coupon", `{"coupon_id":"K3","order_id":"o2"}`, "409 coupon_not_stackable"},
 	} {
 		if got := told(t, s.Post(step.at+step.command, step.body)); got != step.want {

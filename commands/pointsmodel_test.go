@@ -180,6 +180,8 @@ func (l *ledger) reverse(q ask) (string, func(*ledger)) {
 func (l *ledger) settleHold(q ask) (string, func(*ledger)) {
 	h, known := l.said[name{"hold", q.id}]
 	switch {
+	case q.what == "hold-points" && known && h.points == q.points && h.state == released:
+		return "points_hold_expired", nil
 	case q.what == "hold-points" && known:
 		return again(h.points == q.points, "points_hold_exists"), nil
 	case q.what == "hold-points" && q.points > l.Spendable:
