@@ -30,6 +30,7 @@ const (
 	maxList    = 1000
 	maxName    = 100
 	maxMonths  = 240
+	maxWorth   = 1_000_000 // of a point, in minor units: what MaxPoints are worth can be counted
 	maxDays    = 366
 )
 
@@ -147,6 +148,9 @@ func (x Expiry) validate(e *domain.Problems) {
 func (r Redemption) validate(e *domain.Problems) {
 	points(e, "/policy/redemption/points", r.Points, 1)
 	e.Amount("/policy/redemption/value_minor", r.ValueMinor)
+	if r.Points >= 1 && r.Points <= MaxPoints && r.ValueMinor > r.Points*maxWorth && r.ValueMinor <= domain.MaxAmountMinor {
+		e.Add("/policy/redemption/value_minor", "must be at most %d for a point, that is %d for %d", int64(maxWorth), r.Points*maxWorth, r.Points)
+	}
 	points(e, "/policy/redemption/minimum", r.Minimum, 0)
 	points(e, "/policy/redemption/step", r.Step, 0)
 	between(e, "/policy/redemption/hold_minutes", r.HoldMinutes, 0, maxDays*24*60)

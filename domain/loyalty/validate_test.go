@@ -80,6 +80,9 @@ func TestWhichProgrammeMayBePublished(t *testing.T) {
 		{"caps that are wrong", func(p *Policy) { p.Caps = []Cap{{}, {"week", MaxPoints + 1}} }, "/caps/0/period /caps/0/points /caps/1/period /caps/1/points"},
 		{"two caps of one period", func(p *Policy) { p.Caps = []Cap{{Day, 5}, {Month, 50}, {Day, 6}} }, "/caps/2/period"},
 		{"points that lapse before they can be spent", func(p *Policy) { p.PendingDays, p.Expiry = 32, Expiry{Kind: Months, Months: 1} }, "/pending_days"},
+		{"points that are worth more than can be counted", func(p *Policy) { p.Redemption.Points, p.Redemption.ValueMinor = 2, 2_000_001 }, "/redemption/value_minor"},
+		{"points that are worth as much as can be", func(p *Policy) { p.Redemption.Points, p.Redemption.ValueMinor = 2, 2_000_000 }, ""},
+		{"all points for all money", func(p *Policy) { p.Redemption.Points, p.Redemption.ValueMinor = MaxPoints, domain.MaxAmountMinor }, ""},
 		{"a minimum that is no step", func(p *Policy) { p.Redemption.Minimum, p.Redemption.Step = 75, 50 }, "/redemption/minimum"},
 		{"activities that are wrong", func(p *Policy) { p.Activities = append(p.Activities, Activity{ID: "review"}) }, "/activities/1/id /activities/1/points"},
 		{"rewards that are wrong", func(p *Policy) {
