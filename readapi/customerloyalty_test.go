@@ -256,6 +256,15 @@ func TestEveryMovementIsToldInWords(t *testing.T) {
 		customer.PointsHeld{HoldID: "t", Points: 10, From: from("up", 10), Transfer: transfer, HeldAt: at(8)},
 		customer.PointsTransferredOut{TransferID: transfer, HoldID: "t", To: other, Points: 10, From: from("up", 10), TransferredAt: at(9)},
 		customer.PointsTransferredIn{TransferID: transfer, From: other, Points: 8, Lots: []customer.Lot{lot("in", 8, customer.LotTransfer, "t2", &end)}, Of: []string{"z"}, TransferredAt: at(10)},
+		customer.PointsEarned{Lot: lot("coupon", 7, customer.LotCoupon, "k:1/o9", nil), Inputs: programme.Inputs{Quantity: 1, Points: 7, Rounding: programme.Floor}, PlacedOn: on, PolicyVersion: 1, BookedAt: at(10)},
+		customer.PointsEarnReversed{
+			Source: customer.LotSource{Kind: customer.LotCoupon, Ref: "k:1/o9"}, LotID: "coupon", Points: 5, Kept: 2, From: from("coupon", 5), PlacedOn: on,
+			Cause: customer.ReversalCause{Type: customer.ReversalRequested}, PolicyVersion: 1, ReversedAt: at(10),
+		},
+		customer.PointsEarnReversed{
+			Source: customer.LotSource{Kind: customer.LotCoupon, Ref: "k:1/o9"}, LotID: "coupon", Points: 2, From: from("coupon", 2), PlacedOn: on, Remaining: "0",
+			Cause: cancelled, PolicyVersion: 1, ReversedAt: at(10),
+		},
 		customer.PointsHeld{HoldID: "l", Points: 8, From: from("in", 8), HeldAt: at(11), ExpiresAt: new(end.Add(time.Hour))},
 		customer.HoldReleased{HoldID: "l", Points: 8, Lapsed: from("in", 8), Cause: customer.ReleaseExpired, ReleasedAt: end.Add(time.Hour)},
 		customer.RedemptionReversed{
@@ -283,6 +292,9 @@ func TestEveryMovementIsToldInWords(t *testing.T) {
 		"held 0: 10 points set aside as t, until they are released.",
 		"transferred_out -10: 10 points went to the customer " + other.String() + ".",
 		"transferred_in 8: 8 points came from the customer " + other.String() + "; they lapse when they would have there.",
+		"earned 7: 7 points: 7 for the coupon. Coupon k/1 with the order o9, on 2026-03-06, by version 1 of the programme. They never lapse.",
+		"taken_back -5: 5 points of lot coupon taken back by hand. Of what it gave, 2 stay.",
+		"taken_back -2: 2 points of lot coupon taken back: the order o9 was cancelled. Of what it gave, 0 stay.",
 		"held 0: 8 points set aside as l, until 2026-04-01 01:00.",
 		"released -8: 8 points of the hold l released: its time was over. 8 points lapsed: the end of their lots came while they were held.",
 		"restored 4: 10 points of the redemption r come back: the order o9 was cancelled. 6 points did not come back: their lots have lapsed meanwhile.",
@@ -305,7 +317,7 @@ func TestEveryMovementIsToldInWords(t *testing.T) {
 	for _, l := range lots.Lots {
 		states[l.LotID] = l.State
 	}
-	if diff := cmp.Diff(map[string]string{"a": "adjusted", "review": "adjusted", "up": "forfeited", "in": "lapsed", "grace:r:a": "forfeited"}, states); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a": "adjusted", "review": "adjusted", "coupon": "taken_back", "up": "forfeited", "in": "lapsed", "grace:r:a": "forfeited"}, states); diff != "" {
 		t.Error(diff)
 	}
 	c.get("/v1/customers/" + of.String() + "/lots?state=lapsed").status(200).json(&lots)

@@ -321,10 +321,10 @@ func TestWhyThereAreSoManyPoints(t *testing.T) {
 	}
 	rest := ", placed on 2026-01-02, by version 1 of the programme. They can be spent from 2026-01-16 on. They lapse on 2028-01-01, when the year 2027 is over."
 	want := []string{
-		"78 points: 1 for each 1.00 EUR of 58.06 USD at 0.9 EUR in line 1, 2, times 1.5 (spring), rounded to the nearest, halves up; 381/1000 left. Order o1, rule base" + rest,
-		"12 points: 5 for each of 3 pieces in line 2, limited to 12. Order o1, rule books" + rest,
-		"3 points: 1 for each 7.00 EUR of 18.06 USD at 0.9 EUR in line 1, rounded up; 339/500 added. Order o1, rule up" + rest,
-		"12 points: 3 for each of 4 pieces in line 1, 2. Order o1, rule welcome" + rest,
+		"78 points: 1 for each 1.00 EUR of 58.06 USD at 0.9 EUR in line 0, 1 (counted from 0), times 1.5 (spring), rounded to the nearest, halves up; 381/1000 left. Order o1, rule base" + rest,
+		"12 points: 5 for each of 3 pieces in line 1 (counted from 0), limited to 12. Order o1, rule books" + rest,
+		"3 points: 1 for each 7.00 EUR of 18.06 USD at 0.9 EUR in line 0 (counted from 0), rounded up; 339/500 added. Order o1, rule up" + rest,
+		"12 points: 3 for each of 4 pieces in line 0, 1 (counted from 0). Order o1, rule welcome" + rest,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -144,8 +144,9 @@ type LedgerVerification struct {
 	Events     int              `json:"events"`  // of the customer that are right
 	Balance    customer.Balance `json:"balance"` // as they say, as far as it is booked
 	Lots       int              `json:"lots"`    // of which something is left or held
-	// Compared says up to which revision the read model was compared with the events.
-	Compared int64     `json:"compared_revision"`
+	// Compared says up to which revision the read model was compared with the events;
+	// absent: it was not, for an event before is not right.
+	Compared *int64    `json:"compared_revision,omitempty"`
 	FirstBad *BadEvent `json:"first_bad,omitempty"`
 	// ReadModel says in what the read model differs from the events.
 	ReadModel string `json:"read_model,omitempty"`
@@ -170,13 +171,15 @@ func (a *API) verifyLedger(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := LedgerVerification{CustomerID: id, Compared: -1}
+	answer := LedgerVerification{CustomerID: id}
 	ledger := audit.New(&audit.Rules{Zone: t.zone, Policies: t.policies})
 	compared := false
 	compare := func() {
 		compared = true
 		answer.ReadModel = ledger.Differs(&doc.Account)
-		answer.Compared = int64(answer.Events) - 1
+		if answer.Events > 0 {
+			answer.Compared = new(int64(answer.Events) - 1)
+		}
 	}
 	var c chains
 	var last uint64

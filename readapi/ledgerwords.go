@@ -31,7 +31,7 @@ func (b *bookkeeper) words(fact any) (string, bool) {
 	case customer.PointsEarned:
 		return sentences(
 			awardWords(e)+".",
-			fmt.Sprintf("%s, rule %s, %s, by version %d of the programme.", sourceWords(e.Lot.Source), e.Lot.Source.Rule, placedWords(e.Lot.Source, e.PlacedOn), e.PolicyVersion),
+			fmt.Sprintf("%s%s, %s, by version %d of the programme.", sourceWords(e.Lot.Source), ruleWords(e.Lot.Source), placedWords(e.Lot.Source, e.PlacedOn), e.PolicyVersion),
 			b.pendingWords(e.Lot, e.BookedAt), b.lapseWords(e.Lot, e.Expiry, e.PlacedOn), paidWords(e.DeficitPaid)), true
 	case customer.PointsGranted:
 		by := " by " + actorWords(e.GrantedBy)
@@ -129,8 +129,19 @@ func sourceWords(s customer.LotSource) string {
 		return "Order " + s.Ref
 	case customer.LotActivity:
 		return "Activity " + s.Ref
+	case customer.LotCoupon:
+		coupon, order, _ := strings.Cut(s.Ref, "/") // a slash of the coupon's own is a colon there
+		return "Coupon " + strings.ReplaceAll(coupon, ":", "/") + " with the order " + order
 	}
 	return strings.ReplaceAll(s.Kind, "_", " ") + " " + s.Ref
+}
+
+// ruleWords names the rule that gave points, if one did.
+func ruleWords(s customer.LotSource) string {
+	if s.Rule == "" {
+		return ""
+	}
+	return ", rule " + s.Rule
 }
 
 func placedWords(s customer.LotSource, on domain.Date) string {
@@ -163,9 +174,9 @@ func awardWords(e customer.PointsEarned) string {
 	if len(in.Lines) > 0 {
 		lines := make([]string, len(in.Lines))
 		for i, l := range in.Lines {
-			lines[i] = strconv.Itoa(l + 1)
+			lines[i] = strconv.Itoa(l)
 		}
-		s.WriteString(" in line " + strings.Join(lines, ", "))
+		s.WriteString(" in line " + strings.Join(lines, ", ") + " (counted from 0)")
 	}
 	for _, f := range in.Factors {
 		fmt.Fprintf(&s, ", times %s (%s)", f.Factor, f.ID)
@@ -284,5 +295,12 @@ func takenWords(e customer.PointsEarnReversed) string {
 	if len(rest) > 0 {
 		because = "Of them " + strings.Join(rest, ", ") + "."
 	}
-	return sentences(fmt.Sprintf("%s of lot %s taken back: %s. For what is left the rule gives %d.", points(e.Points), e.LotID, causeWords(e.Cause), e.Kept), because)
+	why, kept := ": "+causeWords(e.Cause), fmt.Sprintf("For what is left the rule gives %d.", e.Kept)
+	if e.Cause.Type == customer.ReversalRequested {
+		why = " by hand"
+	}
+	if e.Cause.Type == customer.ReversalRequested || e.Source.Rule == "" {
+		kept = fmt.Sprintf("Of what it gave, %d stay.", e.Kept)
+	}
+	return sentences(fmt.Sprintf("%s of lot %s taken back%s. %s", points(e.Points), e.LotID, why, kept), because)
 }

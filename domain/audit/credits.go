@@ -221,7 +221,7 @@ func (l *Ledger) follows(e customer.PointsEarned, o *order) {
 			}
 			last = i
 			line := o.lines[i]
-			l.check(line.PointsEligible == nil || *line.PointsEligible, "inputs", "line %d of the order %q gives no points", i, o.id)
+			l.check(line.PointsEligible == nil || *line.PointsEligible, "inputs", "line %d, counted from 0, of the order %q gives no points", i, o.id)
 			if in.PerMinor > 0 {
 				want += line.AmountMinor
 			} else {
@@ -270,7 +270,7 @@ func (l *Ledger) ruled(e customer.PointsEarned, o *order, p *loyalty.Policy) {
 	l.check(applies(r, o, p), "rule", "the rule %s does not reach the order %q", r.ID, o.id)
 	foreign := r.PerMinor > 0 && o.total.Currency != p.Currency
 	l.check((in.Target != "") == foreign && (!foreign || in.Target == p.Currency), "rule", "the programme counts in %s", p.Currency)
-	l.check(slices.Equal(in.Lines, fitting(p, at, o)), "rule", "the rule %s counts the lines %v, not %v", r.ID, fitting(p, at, o), in.Lines)
+	l.check(slices.Equal(in.Lines, fitting(p, at, o)), "rule", "the rule %s counts the lines %v, not %v, counted from 0", r.ID, fitting(p, at, o), in.Lines)
 	l.factors(e, r, p)
 	limit := l.limit(r, o, p)
 	right := limit == nil && in.Limit == nil || limit != nil && in.Limit != nil && *limit == *in.Limit

@@ -170,7 +170,7 @@ func (l *Ledger) refunded(e customer.RefundRecorded) {
 		o.backOf[r.Line] = customer.RefundLine{Line: r.Line, Quantity: all.Quantity + r.Quantity, AmountMinor: all.AmountMinor + r.AmountMinor}
 		if r.Line >= 0 && r.Line < len(o.lines) {
 			of, gone := o.lines[r.Line], o.backOf[r.Line]
-			l.check(gone.AmountMinor <= of.AmountMinor && gone.Quantity <= of.Quantity, "refund_exceeds_order", "more of line %d of the order %q went back than it was", r.Line, o.id)
+			l.check(gone.AmountMinor <= of.AmountMinor && gone.Quantity <= of.Quantity, "refund_exceeds_order", "more of line %d, counted from 0, of the order %q went back than it was", r.Line, o.id)
 		}
 	}
 	l.check(len(e.Lines) == 0 || lines == e.Amount.AmountMinor, "refund_sum", "the lines add up to %d, not to %d", lines, e.Amount.AmountMinor)

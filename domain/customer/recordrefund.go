@@ -135,10 +135,10 @@ func (c RecordRefund) fits(o *Order) error {
 		sum.Quantity = min(sum.Quantity+min(l.Quantity, of.Quantity+1), of.Quantity+1)
 		asked[l.Line] = sum
 		if left := of.AmountMinor - before.AmountMinor; sum.AmountMinor > left {
-			return ErrRefundExceeds.With("%d of line %d can still be refunded, not %d", left, l.Line, sum.AmountMinor)
+			return ErrRefundExceeds.With("%d of line %d, counted from 0, can still be refunded, not %d", left, l.Line, sum.AmountMinor)
 		}
 		if left := of.Quantity - before.Quantity; sum.Quantity > left {
-			return ErrRefundExceeds.With("%d pieces of line %d can still go back, not more", left, l.Line)
+			return ErrRefundExceeds.With("%d pieces of line %d, counted from 0, can still go back, not more", left, l.Line)
 		}
 	}
 	return p.Err()
