@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,14 +20,15 @@ type given struct {
 	customer, order string
 }
 
-// The server is killed at 50 random moments under load. Every command that was
+// The server is killed at random moments under load: at 25, or as many as
+// RAPPORT_TEST_KILLS says. Every command that was
 // acknowledged is in the history, once; commands that were in flight may be sent
 // again; and the read models equal a fresh rebuild.
 func TestKillNine(t *testing.T) {
 	t.Parallel()
-	kills := 50
-	if testing.Short() {
-		kills = 5
+	kills := 25
+	if n, err := strconv.Atoi(os.Getenv("RAPPORT_TEST_KILLS")); err == nil {
+		kills = n
 	}
 	const clients = 8
 	s := serve(t, t.TempDir(), "--calendar", "manual")

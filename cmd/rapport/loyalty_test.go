@@ -247,5 +247,7 @@ func TestLoyaltyStory(t *testing.T) {
 	if out := s.must("verify", "history", "--file", file); !strings.Contains(out, "the points of 2 customers follow from the events") {
 		t.Errorf("offline: %s", out)
 	}
-	s.must("verify", "read-models")
+	if out := s.must("verify", "read-models"); !strings.Contains(out, "loyalty") {
+		t.Errorf("read models: %s", out)
+	}
 }
