@@ -17,7 +17,6 @@ import (
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/loyalty"
 	"github.com/rapport-crm/rapport/projections/profile"
-	"golang.org/x/sync/errgroup"
 )
 
 // UpcomingCare is who has which moment when, within business dates.
@@ -272,22 +271,8 @@ func (l careLook) contacts(m *personalMoment, o care.Occasion) error {
 
 // fetchMoments reads the documents of candidates.
 func (a *API) fetchMoments(ctx context.Context, l careLook, cs []*candidate) error {
-	if len(cs) == 0 {
-		return nil
-	}
-	ids := make([]uuid.UUID, len(cs))
-	for i, c := range cs {
-		ids[i] = c.id
-	}
-	var docs [2][][]byte
-	group, ctx := errgroup.WithContext(ctx)
-	for i, g := range []projections.Generation{l.generation, l.accounts} {
-		group.Go(func() (err error) {
-			docs[i], err = a.Documents.Documents(ctx, g, l.partitions, ids)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	docs, err := a.both(ctx, [2]projections.Generation{l.generation, l.accounts}, l.partitions, cs)
+	if err != nil {
 		return err
 	}
 	for i, c := range cs {

@@ -192,7 +192,7 @@ func compareEntries(x, y LedgerEntry) int {
 }
 
 // books reads the ledger of a customer at a moment from the log, with what fell due
-// by then. The caller asks seen whether the customer exists.
+// by then. ErrCustomerNotFound: nobody was there.
 func (a *API) books(ctx context.Context, id uuid.UUID, m moment, t *timeline) (b *bookkeeper, l *pointsLook, err error) {
 	b = &bookkeeper{zone: time.UTC, lots: map[string]*LotStory{}}
 	w, err := a.world(ctx, loyalty.Name)
@@ -218,6 +218,9 @@ func (a *API) books(ctx context.Context, id uuid.UUID, m moment, t *timeline) (b
 	})
 	if err != nil {
 		return b, nil, err
+	}
+	if !b.seen {
+		return b, nil, ErrCustomerNotFound.With("no customer has the id %v, or had it then", id)
 	}
 	if l, err = a.accountLook(ctx, &b.doc, w, m); err != nil {
 		return b, nil, err

@@ -244,24 +244,30 @@ func (a *API) customers(w http.ResponseWriter, r *http.Request) error {
 	return writeBytes(w, o.stamp(), append(body, '\n'))
 }
 
-// fetch reads the documents of candidates, in one round trip for each view.
-func (a *API) fetch(ctx context.Context, o overall, cs []*candidate) error {
+// both reads the documents of candidates in two views, in one round trip for each.
+func (a *API) both(ctx context.Context, views [2]projections.Generation, partitions int, cs []*candidate) (docs [2][][]byte, err error) {
 	if len(cs) == 0 {
-		return nil
+		return docs, nil
 	}
 	ids := make([]uuid.UUID, len(cs))
 	for i, c := range cs {
 		ids[i] = c.id
 	}
-	var docs [2][][]byte
 	group, ctx := errgroup.WithContext(ctx)
-	for i, g := range []projections.Generation{o.profile, o.rfm} {
+	for i, g := range views {
 		group.Go(func() (err error) {
-			docs[i], err = a.Documents.Documents(ctx, g, o.partitions, ids)
+			docs[i], err = a.Documents.Documents(ctx, g, partitions, ids)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	err = group.Wait()
+	return docs, err
+}
+
+// fetch reads the documents of candidates.
+func (a *API) fetch(ctx context.Context, o overall, cs []*candidate) error {
+	docs, err := a.both(ctx, [2]projections.Generation{o.profile, o.rfm}, o.partitions, cs)
+	if err != nil {
 		return err
 	}
 	for i, c := range cs {
@@ -272,7 +278,6 @@ func (a *API) fetch(ctx context.Context, o overall, cs []*candidate) error {
 				return fmt.Errorf("profile document of %v: %w", c.id, err)
 			}
 		}
-		var err error
 		if item.rfm, err = rfmOf(c.docs[1], o.world); err != nil {
 			return fmt.Errorf("customer %v: %w", c.id, err)
 		}
