@@ -223,9 +223,6 @@ func (b *booker) pays(l *Lot, points int64, at time.Time) (paid int64, when time
 // owed returns how much of a credit pays what is owed.
 func (b *booker) owed(points int64) int64 { return max(0, min(points, b.Deficit)) }
 
-// spendable returns what can be spent now.
-func (b *booker) spendable() int64 { return b.Balance().Spendable }
-
 // allocate names points of lots in the order in which they are spent, as far as
 // there are any. skip names a lot that is passed over.
 func (b *booker) allocate(points int64, skip string) (from []Portion, missing int64) {

@@ -21,7 +21,7 @@ func (p *Policy) Span(on domain.Date) (from, to domain.Date) {
 	case Rolling:
 		return on.AddMonths(-p.Window.Months) + 1, on
 	case CalendarYear:
-		return domain.NewDate(year(on), time.January, 1), on
+		return domain.NewDate(on.Year(), time.January, 1), on
 	}
 	return min(domain.NewDate(1, time.January, 1), on), on
 }
@@ -34,9 +34,9 @@ func (p *Policy) Until(on domain.Date) *domain.Date {
 	case Months:
 		until = on.AddMonths(p.Validity.Months)
 	case EndOfYear:
-		until = domain.NewDate(year(on)+1, time.January, 1)
+		until = domain.NewDate(on.Year()+1, time.January, 1)
 	case EndOfNextYear:
-		until = domain.NewDate(year(on)+2, time.January, 1)
+		until = domain.NewDate(on.Year()+2, time.January, 1)
 	default:
 		return nil
 	}
@@ -62,5 +62,3 @@ func (p *Policy) Sum(days []Day, from, to domain.Date) (sum int64) {
 	}
 	return sum
 }
-
-func year(d domain.Date) int { return d.Start(time.UTC).Year() }
