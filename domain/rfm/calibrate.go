@@ -40,16 +40,17 @@ func Calibrate(p *Policy, population Population) CutPoints {
 		return c
 	}
 	unit, _ := domain.MajorUnit(p.Currency)
-	c.Recency = quantiles(population.Size, population.Recency, p.Bins, 1)
-	c.Frequency = quantiles(population.Size, population.Frequency, p.Bins, 1)
-	c.Monetary = quantiles(population.Size, population.Monetary, p.Bins, unit)
+	c.Recency = QuantileCuts(population.Size, population.Recency, p.Bins, 1)
+	c.Frequency = QuantileCuts(population.Size, population.Frequency, p.Bins, 1)
+	c.Monetary = QuantileCuts(population.Size, population.Monetary, p.Bins, unit)
 	return c
 }
 
-// quantiles returns the numerators over bins of the quantiles i/bins of type 7,
+// QuantileCuts returns the numerators over bins of the quantiles i/bins of type 7,
 // i = 1…bins-1, each plus unit: with h = (size-1)·i/bins,
-// v[⌊h⌋] + (h-⌊h⌋)(v[⌊h⌋+1]-v[⌊h⌋]).
-func quantiles(size int64, runs iter.Seq[Run], bins int, unit int64) []int64 {
+// v[⌊h⌋] + (h-⌊h⌋)(v[⌊h⌋+1]-v[⌊h⌋]). The values ascend and are size in all, at
+// least one. They must be so small that bins times the greatest, and the unit, fits.
+func QuantileCuts(size int64, runs iter.Seq[Run], bins int, unit int64) []int64 {
 	n := int64(bins)
 	// The ranks needed, ascending: a pair around each cut point.
 	ranks := make([]int64, 0, 2*(bins-1))

@@ -98,11 +98,11 @@ func TestAScoreCountsTheCutPointsReachedExactly(t *testing.T) {
 		numerator := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-20, 20)).Draw(t, "numerator")
 		denominator := rapid.Int64Range(1, 9).Draw(t, "denominator")
 		want := big.NewRat(v, 1).Cmp(big.NewRat(numerator, denominator)) >= 0
-		if got := atLeast(v, numerator, denominator); got != want {
+		if got := AtLeast(v, numerator, denominator); got != want {
 			t.Fatalf("%d >= %d/%d: %v", v, numerator, denominator, got)
 		}
 	})
-	if !atLeast(math.MinInt64, math.MinInt64, 1) || atLeast(math.MinInt64, math.MinInt64+1, 1) {
+	if !AtLeast(math.MinInt64, math.MinInt64, 1) || AtLeast(math.MinInt64, math.MinInt64+1, 1) {
 		t.Fatal("the least integer is compared wrongly")
 	}
 }

@@ -3,11 +3,13 @@ package rfm
 import (
 	"errors"
 	"math/bits"
+
+	"github.com/rapport-crm/rapport/domain"
 )
 
 // MaxAmount bounds sums of money and given thresholds, in minor units: large
 // enough for everything, small enough that no exact cut point overflows.
-const MaxAmount = 1 << 59
+const MaxAmount = domain.MaxSumMinor
 
 // Values are what a customer is scored by on one day.
 type Values struct {
@@ -98,14 +100,14 @@ func (c CutPoints) Score(v Values) Scores {
 // reached counts the ascending cut points n/denominator that are not above v.
 func reached(v int64, cuts []int64, denominator int64) int {
 	n := len(cuts)
-	for n > 0 && !atLeast(v, cuts[n-1], denominator) {
+	for n > 0 && !AtLeast(v, cuts[n-1], denominator) {
 		n--
 	}
 	return n
 }
 
-// atLeast reports v ≥ numerator/denominator exactly. The product has up to 128 bits.
-func atLeast(v, numerator, denominator int64) bool {
+// AtLeast reports v ≥ numerator/denominator exactly, for a positive denominator. The product has up to 128 bits.
+func AtLeast(v, numerator, denominator int64) bool {
 	switch {
 	case v >= 0 && numerator <= 0:
 		return true
