@@ -1,6 +1,7 @@
 package eventschema
 
 import (
+	"math"
 	"reflect"
 	"time"
 
@@ -59,6 +60,8 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 		v.SetUint(rapid.Uint64().Draw(t, name))
 	case reflect.Uint8:
 		v.SetUint(uint64(rapid.Byte().Draw(t, name)))
+	case reflect.Float64:
+		v.SetFloat(rapid.Float64Range(-math.MaxFloat64, math.MaxFloat64).Draw(t, name))
 	case reflect.Pointer:
 		if rapid.Bool().Draw(t, name) {
 			v.Set(reflect.New(v.Type().Elem()))

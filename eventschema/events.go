@@ -3,6 +3,7 @@ package eventschema
 import (
 	"github.com/rapport-crm/rapport/domain/attribute"
 	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/domain/deployment"
@@ -112,6 +113,9 @@ var Events = NewRegistry(
 	broadcast[policy.CalibrationRequested]("policy.calibration_requested"),
 	broadcast[rfm.Calibrated]("rfm.calibrated"),
 	broadcast[rfm.CalibrationFailed]("rfm.calibration_failed"),
+	broadcast[cluster.Requested]("cluster.requested"),
+	broadcast[cluster.Fitted]("cluster.fitted"),
+	broadcast[cluster.FitFailed]("cluster.fit_failed"),
 
 	event[attribute.Defined]("schema.attribute_defined"),
 	event[attribute.Retired]("schema.attribute_retired"),
