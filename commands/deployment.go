@@ -14,6 +14,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/eventschema"
 )
 
@@ -138,12 +139,13 @@ func (w *Writer) ensurePolicies(ctx context.Context, want Deployment) (position 
 	if err := scores.Validate(); err != nil {
 		return 0, fmt.Errorf("the first policy: %w", err)
 	}
-	stages, contacts, ownership := lifecycle.Default(), contact.Default(), portfolio.Default()
+	stages, contacts, ownership, worth := lifecycle.Default(), contact.Default(), portfolio.Default(), value.Default(scores.Currency)
 	for _, first := range []policy.Published{
 		{Kind: policy.KindRFM, RFM: scores},
 		{Kind: policy.KindLifecycle, Lifecycle: &stages},
 		{Kind: policy.KindContact, Contact: &contacts},
 		{Kind: policy.KindOwnership, Ownership: &ownership},
+		{Kind: policy.KindValue, Value: &worth},
 	} {
 		at, err := w.ensurePolicy(ctx, first)
 		if err != nil {

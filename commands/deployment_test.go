@@ -38,7 +38,7 @@ func TestTheFirstCreatesTheDeployment(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	}
-	founding := []string{policy.KindRFM, policy.KindLifecycle, policy.KindContact, policy.KindOwnership} // the others are up to the company
+	founding := []string{policy.KindRFM, policy.KindLifecycle, policy.KindContact, policy.KindOwnership, policy.KindValue} // the others are up to the company
 	if n := log.Len(); n != 1+len(founding) {
 		t.Errorf("%d events, want the deployment and its first policies", n)
 	}

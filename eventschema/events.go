@@ -16,6 +16,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/staff"
 	"github.com/rapport-crm/rapport/domain/transfer"
+	"github.com/rapport-crm/rapport/domain/value"
 )
 
 // Events is every event type there is. Names and versions are for ever: add
@@ -108,11 +109,16 @@ var Events = NewRegistry(
 	event[customer.CouponVoided]("customer.coupon_voided"),
 	event[customer.CouponExpired]("customer.coupon_expired"),
 
+	event[customer.CostRecorded]("customer.cost_recorded"),
+	event[customer.CostCancelled]("customer.cost_cancelled"),
+
 	broadcast[calendar.DayClosed]("calendar.day_closed"),
 	broadcast[policy.Published]("policy.published"),
 	broadcast[policy.CalibrationRequested]("policy.calibration_requested"),
 	broadcast[rfm.Calibrated]("rfm.calibrated"),
 	broadcast[rfm.CalibrationFailed]("rfm.calibration_failed"),
+	broadcast[value.Calibrated]("value.calibrated"),
+	broadcast[value.CalibrationFailed]("value.calibration_failed"),
 	broadcast[cluster.Requested]("cluster.requested"),
 	broadcast[cluster.Fitted]("cluster.fitted"),
 	broadcast[cluster.FitFailed]("cluster.fit_failed"),

@@ -33,6 +33,7 @@ type State struct {
 	abandoned []ClaimAbandoned
 	orders    map[string]*Order
 	refunds   map[string]RefundRecorded
+	costs     map[string]recordedCost
 	ledger    ledger // of points
 	cared     cared
 
@@ -124,6 +125,7 @@ func (s State) Evolve(e Event) State {
 	s.cared.fold(e)
 	s.Coupons.Fold(r)
 	s.foldCoupons(e)
+	s.foldCosts(e)
 	s.foldNames(e)
 	switch e := e.(type) {
 	case Registered:

@@ -11,6 +11,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/tier"
+	"github.com/rapport-crm/rapport/domain/value"
 )
 
 // Event is one of the facts of a policy stream.
@@ -27,10 +28,11 @@ const (
 	KindLoyalty   = "loyalty"   // what the loyalty programme gives, and takes
 	KindTier      = "tier"      // which levels the members of the loyalty programme reach
 	KindCare      = "care"      // at which moments customers are thought of, and how
+	KindValue     = "value"     // how customers are valued
 )
 
 // Kinds is every kind of policy there is.
-var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership, KindLoyalty, KindTier, KindCare}
+var Kinds = []string{KindRFM, KindLifecycle, KindContact, KindOwnership, KindLoyalty, KindTier, KindCare, KindValue}
 
 // Published says which policy of a kind holds from a date on. The member named
 // like the kind holds its body.
@@ -45,6 +47,7 @@ type Published struct {
 	Loyalty       *loyalty.Policy   `json:"loyalty,omitempty"`
 	Tier          *tier.Policy      `json:"tier,omitempty"`
 	Care          *care.Policy      `json:"care,omitempty"`
+	Value         *value.Policy     `json:"value,omitempty"`
 }
 
 // Ref names the version.
@@ -67,6 +70,8 @@ func (p Published) Body() any {
 		return p.Tier
 	case KindCare:
 		return p.Care
+	case KindValue:
+		return p.Value
 	}
 	return nil
 }
