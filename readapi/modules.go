@@ -14,9 +14,10 @@ const (
 	moduleCare      = "care"
 	moduleCoupons   = "coupons"
 	moduleLoyalty   = "loyalty"
+	moduleValue     = "value"
 )
 
-var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare, moduleLoyalty}
+var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare, moduleLoyalty, moduleValue}
 
 // eventModules says what the events of a customer are about, by how their names
 // begin; the first line that fits decides.
@@ -50,6 +51,7 @@ var eventModules = []struct{ prefix, module string }{
 	{"customer.order_", moduleOrders},
 	{"customer.refund_", moduleOrders},
 	{"customer.coupon_", moduleCoupons},
+	{"customer.cost_", moduleValue},
 	{"customer.program_", moduleLoyalty},
 	{"customer.points_", moduleLoyalty},
 	{"customer.redemption_", moduleLoyalty},

@@ -130,23 +130,23 @@ func (b *Books) order(id string) *value.Order {
 }
 
 func refundOrder(o *value.Order, e RefundRecorded) {
-	r := value.Refund{On: e.RefundedOn, AmountMinor: e.Amount.AmountMinor}
-	if o.Converted != nil {
-		// All of an order's refunds together are converted at its rate, so that a
-		// full refund leaves nothing.
-		before := int64(0)
-		for _, r := range o.Refunds {
-			before = domain.AddMinor(before, r.AmountMinor)
-		}
-		whole := o.Converted.AmountMinor
-		r.ConvertedMinor = domain.ShareMinor(whole, domain.AddMinor(before, r.AmountMinor), o.AmountMinor) -
-			domain.ShareMinor(whole, before, o.AmountMinor)
-	}
 	at := len(o.Refunds)
-	for at > 0 && o.Refunds[at-1].On > r.On {
+	for at > 0 && o.Refunds[at-1].On > e.RefundedOn {
 		at--
 	}
-	o.Refunds = slices.Insert(o.Refunds, at, r)
+	o.Refunds = slices.Insert(o.Refunds, at, value.Refund{On: e.RefundedOn, AmountMinor: e.Amount.AmountMinor})
+	if o.Converted == nil {
+		return
+	}
+	// All of an order's refunds together are converted at its rate, so that a full
+	// refund leaves nothing; and by date, whichever came to be known first.
+	sum, converted := int64(0), int64(0)
+	for i := range o.Refunds {
+		r := &o.Refunds[i]
+		sum = domain.AddMinor(sum, r.AmountMinor)
+		until := domain.ShareMinor(o.Converted.AmountMinor, sum, o.AmountMinor)
+		r.ConvertedMinor, converted = until-converted, until
+	}
 }
 
 // reversed gives the value of redeemed points back: of all reversals of a redemption
@@ -157,16 +157,17 @@ func (b *Books) reversed(e RedemptionReversed) bool {
 		return false
 	}
 	r := &b.Redemptions[i]
-	before := int64(0)
-	for _, back := range r.Reversals {
-		before += back.Points
-	}
-	back := value.Reversal{At: e.ReversedAt, Points: e.Points}
-	back.ValueMinor = domain.ShareMinor(r.ValueMinor, before+e.Points, r.Points) - domain.ShareMinor(r.ValueMinor, before, r.Points)
 	at := len(r.Reversals)
-	for at > 0 && r.Reversals[at-1].At.After(back.At) {
+	for at > 0 && r.Reversals[at-1].At.After(e.ReversedAt) {
 		at--
 	}
-	r.Reversals = slices.Insert(r.Reversals, at, back)
+	r.Reversals = slices.Insert(r.Reversals, at, value.Reversal{At: e.ReversedAt, Points: e.Points})
+	points, worth := int64(0), int64(0)
+	for i := range r.Reversals {
+		back := &r.Reversals[i]
+		points += back.Points
+		until := domain.ShareMinor(r.ValueMinor, points, r.Points)
+		back.ValueMinor, worth = until-worth, until
+	}
 	return true
 }
