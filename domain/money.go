@@ -1,12 +1,35 @@
 package domain
 
-import "math/bits"
+import (
+	"math/bits"
+	"strconv"
+	"strings"
+)
 
 // Money is an amount in the minor unit of an ISO 4217 currency: 1299 EUR is
 // 12.99 euro, 1299 JPY is 1,299 yen.
 type Money struct {
 	AmountMinor int64  `json:"amount_minor"`
 	Currency    string `json:"currency"`
+}
+
+// Major writes the amount in major units with all its decimals, without the currency:
+// 8900 USD is "89.00".
+func (m Money) Major() string {
+	digits, _ := MinorUnits(m.Currency)
+	sign := ""
+	n := uint64(m.AmountMinor)
+	if m.AmountMinor < 0 {
+		sign, n = "-", -n
+	}
+	s := strconv.FormatUint(n, 10)
+	if digits == 0 {
+		return sign + s
+	}
+	if len(s) <= digits {
+		s = strings.Repeat("0", digits+1-len(s)) + s
+	}
+	return sign + s[:len(s)-digits] + "." + s[len(s)-digits:]
 }
 
 // MaxAmountMinor bounds every single amount, so that sums of many of them stay

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/google/uuid"
@@ -230,7 +228,7 @@ func Calibrate(asked projections.AskedCalibration, p *rfm.Policy, notes [][]byte
 	if len(foreign) > 0 {
 		return rfm.Answer{Failed: &rfm.CalibrationFailed{
 			Trigger: asked.Event.String(), TriggerPosition: asked.Position, AsOf: asked.AsOf, PolicyVersion: asked.PolicyVersion,
-			Code: rfm.CodeCurrencyMixed, Detail: mixed(p, foreign),
+			Code: rfm.CodeCurrencyMixed, Detail: rfmview.Mixed(p, foreign),
 		}}, nil
 	}
 	cuts := rfm.Calibrate(p, population)
@@ -239,17 +237,4 @@ func Calibrate(asked projections.AskedCalibration, p *rfm.Policy, notes [][]byte
 		Currency: p.Currency, Population: int(population.Size),
 		Denominator: cuts.Denominator, Recency: cuts.Recency, Frequency: cuts.Frequency, Monetary: cuts.Monetary,
 	}}, nil
-}
-
-func mixed(p *rfm.Policy, foreign map[string]int64) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "the policy %q counts in %s, but there are orders without a rate to it: ", p.Name, p.Currency)
-	for i, currency := range slices.Sorted(maps.Keys(foreign)) {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%s of %d customers", currency, foreign[currency])
-	}
-	b.WriteString("; publish a policy in another currency, or record such orders with a rate")
-	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -233,6 +234,21 @@ func Merge(contributions []*Contribution) (population rfm.Population, foreign ma
 	}
 	population.Recency, population.Frequency, population.Monetary = merged(0), merged(1), merged(2)
 	return population, foreign, nil
+}
+
+// Mixed says why customers cannot be calibrated by: in which currencies, by how many
+// customers each, orders are that a policy cannot count.
+func Mixed(p *rfm.Policy, foreign map[string]int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the policy %q counts in %s, but there are orders without a rate to it: ", p.Name, p.Currency)
+	for i, currency := range slices.Sorted(maps.Keys(foreign)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s of %d customers", currency, foreign[currency])
+	}
+	b.WriteString("; publish a policy in another currency, or record such orders with a rate")
+	return b.String()
 }
 
 func merge(contributions []*Contribution, dimension int, yield func(rfm.Run) bool) {

@@ -21,7 +21,7 @@ type Order struct {
 	Currency    string      `json:"currency"`
 	Paid        bool        `json:"paid,omitempty"`
 	Cancelled   bool        `json:"cancelled,omitempty"`
-	// Converted is the amount at the order's own rate, if it was recorded with one.
+	// Converted is the amount at the order's own rate, if it was recorded or paid with one.
 	Converted *domain.Money `json:"converted,omitempty"`
 	Refunds   []Refund      `json:"refunds,omitempty"` // by date
 }
@@ -46,6 +46,9 @@ func fold(d *Document, e projections.Event) bool {
 			return false
 		}
 		o.Paid = true
+		if e.FX != nil && o.Converted == nil {
+			o.convert(e.FX)
+		}
 		return true
 	case customer.OrderCancelled:
 		o := d.order(e.OrderID)
@@ -67,16 +70,25 @@ func fold(d *Document, e projections.Event) bool {
 
 func (d *Document) record(e customer.OrderRecorded) {
 	o := Order{ID: e.OrderID, On: e.PlacedOn, AmountMinor: e.Total.AmountMinor, Currency: e.Total.Currency}
-	if e.FX != nil && e.FX.Base != e.Total.Currency {
-		if converted, ok := convert(e.Total, e.FX.Rate, e.FX.Base); ok {
-			o.Converted = &converted
-		}
+	if e.FX != nil {
+		o.convert(e.FX)
 	}
 	at := len(d.Orders)
 	for at > 0 && d.Orders[at-1].On > o.On {
 		at--
 	}
 	d.Orders = slices.Insert(d.Orders, at, o)
+}
+
+// convert notes the amount at the order's own rate: it comes with the order or, where
+// that has none, with the payment. Nothing is refunded before.
+func (o *Order) convert(fx *customer.FX) {
+	if fx.Base == o.Currency {
+		return
+	}
+	if converted, ok := convert(domain.Money{AmountMinor: o.AmountMinor, Currency: o.Currency}, fx.Rate, fx.Base); ok {
+		o.Converted = &converted
+	}
 }
 
 // order finds an order by its id, the latest first: that is where things happen.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/projections"
 )
@@ -65,8 +66,18 @@ type Total struct {
 	RevenueMinor int64 `json:"revenue_minor"`
 }
 
-func (t Total) plus(o Total) Total {
+// Plus returns both together.
+func (t Total) Plus(o Total) Total {
 	return Total{t.Customers + o.Customers, t.Orders + o.Orders, t.RevenueMinor + o.RevenueMinor}
+}
+
+// AverageMinor returns the revenue by customer, rounded to the nearest minor unit, half
+// away from zero; 0 without customers.
+func (t Total) AverageMinor() int64 {
+	if t.Customers == 0 {
+		return 0
+	}
+	return domain.ShareMinor(t.RevenueMinor, 1, t.Customers)
 }
 
 // Cell is the customers of the same three scores.
@@ -125,7 +136,7 @@ func DistributionOf(totals map[string]int64, w *projections.World) Distribution 
 	}
 	for _, c := range cells {
 		dist.Cells = append(dist.Cells, *c)
-		dist.All = dist.All.plus(c.Total)
+		dist.All = dist.All.Plus(c.Total)
 	}
 	slices.SortFunc(dist.Cells, func(a, b Cell) int { return cmp.Compare(a.Number(), b.Number()) })
 	if _, p := standing(w); p != nil {
@@ -150,7 +161,7 @@ func labelled(cells []Cell, p *rfm.Policy) []Labelled {
 	}
 	for _, c := range cells {
 		l := find(p.Label(c.Scores))
-		l.Total = l.Total.plus(c.Total)
+		l.Total = l.Total.Plus(c.Total)
 	}
 	return labels
 }

@@ -172,6 +172,37 @@ func TestAnOrderWithARateCountsInThePolicysCurrency(t *testing.T) {
 	}
 }
 
+func TestTheRateOfAnOrderMayComeWithItsPayment(t *testing.T) {
+	with := recorded("b", 10, 1000, "EUR")
+	with.FX = &customer.FX{Rate: "1.5", Base: "USD"}
+	d, _ := New().Of(
+		event(recorded("a", 10, 1001, "EUR")), event(with),
+		event(customer.OrderPaid{OrderID: "a", FX: &customer.FX{Rate: "1.1", Base: "USD"}}),
+		event(customer.OrderPaid{OrderID: "a", FX: &customer.FX{Rate: "9", Base: "USD"}}), // paid already
+		event(customer.OrderPaid{OrderID: "b", FX: &customer.FX{Rate: "9", Base: "USD"}}), // has a rate already
+		event(refunded("a", 11, 1001, "EUR")),
+	)
+	p := rfm.Default("USD")
+	p.Amounts = rfm.Net
+	for until, want := range map[domain.Date]int64{10: 1101 + 1500, 11: 1500} {
+		if got, reason := Values(&d, &p, 20, until); got.MonetaryMinor != want || reason != "" {
+			t.Errorf("until %d: %+v %s, want %d", until, got, reason, want)
+		}
+	}
+	p.Currency = "EUR"
+	if got, _ := Values(&d, &p, 20, 10); got.MonetaryMinor != 2001 {
+		t.Errorf("in the order's own currency: %+v", got)
+	}
+}
+
+func TestTheAverageOfACell(t *testing.T) {
+	for want, total := range map[int64]Total{0: {}, 334: {Customers: 3, RevenueMinor: 1001}, -3: {Customers: 2, RevenueMinor: -5}, 7: {Customers: 1, RevenueMinor: 7}} {
+		if got := total.AverageMinor(); got != want {
+			t.Errorf("%+v: %d, want %d", total, got, want)
+		}
+	}
+}
+
 func TestARateIsPerMajorUnitAndRoundsToTheNearestMinorUnit(t *testing.T) {
 	for _, tc := range []struct {
 		amount domain.Money
