@@ -32,14 +32,17 @@ var loyaltyFacts = []any{
 }
 
 // loyaltyTypes is how the types of these events begin, whatever their version.
-var loyaltyTypes = sync.OnceValue(func() []string {
-	prefixes := make([]string, len(loyaltyFacts))
-	for i, fact := range loyaltyFacts {
+var loyaltyTypes = sync.OnceValue(func() []string { return typePrefixes(loyaltyFacts) })
+
+// typePrefixes is how the types of some events begin, whatever their version.
+func typePrefixes(facts []any) []string {
+	prefixes := make([]string, len(facts))
+	for i, fact := range facts {
 		wire, _ := eventschema.Events.Wire(fact)
 		prefixes[i] = eventschema.Events.Name(wire) + ".v"
 	}
 	return prefixes
-})
+}
 
 // pointsLook is when the accounts of all members are looked at, and what held for
 // all of them then.

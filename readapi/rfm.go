@@ -93,18 +93,23 @@ func scoreOrders(d *rfm.Document, counted []string) []ScoreOrder {
 
 // Distribution is how the customers who ever ordered are distributed.
 type Distribution struct {
-	Calibration *Calibration     `json:"calibration" jsonschema:"nullable"` // null before the first
-	Failed      *FailedAttempt   `json:"failed,omitempty"`
-	CutPoints   *CutPoints       `json:"cut_points" jsonschema:"nullable"`
-	Customers   int64            `json:"customers"`                     // with scores
-	Orders      int64            `json:"orders"`                        // theirs, counted
-	Revenue     *domain.Money    `json:"revenue" jsonschema:"nullable"` // of those; null without a calibration
-	Unscored    map[string]int64 `json:"unscored"`                      // customers without scores, by reason
-	Currencies  map[string]int64 `json:"currencies"`
-	ByRF        []Cell           `json:"by_r_f"`
-	ByCell      []Cell           `json:"by_cell"`
-	ByLabel     []Cell           `json:"by_label"` // in the policy's order
+	Calibration *Calibration   `json:"calibration" jsonschema:"nullable"` // null before the first
+	Failed      *FailedAttempt `json:"failed,omitempty"`
+	CutPoints   *CutPoints     `json:"cut_points" jsonschema:"nullable"`
+	Spread
 	Stamp
+}
+
+// Spread is how many customers score how, what they ordered and what that is worth.
+type Spread struct {
+	Customers  int64            `json:"customers"`                     // with scores
+	Orders     int64            `json:"orders"`                        // theirs, counted
+	Revenue    *domain.Money    `json:"revenue" jsonschema:"nullable"` // of those; null without a calibration
+	Unscored   map[string]int64 `json:"unscored"`                      // customers without scores, by reason
+	Currencies map[string]int64 `json:"currencies"`                    // customers by currency of an order
+	ByRF       []Cell           `json:"by_r_f"`                        // the heat map; a cell without customers is absent
+	ByCell     []Cell           `json:"by_cell"`
+	ByLabel    []Cell           `json:"by_label"` // in the policy's order
 }
 
 // FailedAttempt is a calibration after the standing one that could not be made.
@@ -125,6 +130,7 @@ type Cell struct {
 	Customers int64        `json:"customers"`
 	Orders    int64        `json:"orders"`
 	Revenue   domain.Money `json:"revenue"`
+	Average   domain.Money `json:"average"` // revenue by customer, rounded to the nearest minor unit; 0 without customers
 }
 
 func (a *API) distribution(w http.ResponseWriter, r *http.Request) error {
@@ -143,43 +149,56 @@ func (a *API) distribution(w http.ResponseWriter, r *http.Request) error {
 	}
 	o.position = min(o.position, at)
 	d := rfm.DistributionOf(totals, o.world)
-	answer := Distribution{
-		Customers: d.All.Customers, Orders: d.All.Orders, Unscored: d.Unscored, Currencies: d.Currencies,
-		ByRF: []Cell{}, ByCell: []Cell{}, ByLabel: []Cell{}, Stamp: o.stamp(),
-	}
+	c, policy := calibrated(o.world)
+	answer := Distribution{Spread: spreadOf(d, c, policy), Stamp: o.stamp()}
 	if f := o.world.Failed; f != nil {
 		answer.Failed = &FailedAttempt{f.AsOf, f.PolicyVersion, f.Code, f.Detail}
 	}
-	c, policy := calibrated(o.world)
-	if c == nil {
-		return writeJSON(w, answer.Stamp, answer)
-	}
-	calibration, cuts := calibrationOf(c, policy), cutPointsOf(c)
-	answer.Calibration, answer.CutPoints = &calibration, &cuts
-	answer.Revenue = &domain.Money{AmountMinor: d.All.RevenueMinor, Currency: c.Currency}
-	cell := func(t rfm.Total) Cell {
-		return Cell{Customers: t.Customers, Orders: t.Orders, Revenue: domain.Money{AmountMinor: t.RevenueMinor, Currency: c.Currency}}
-	}
-	for _, t := range d.Cells {
-		one := cell(t.Total)
-		score := t.Number()
-		one.R, one.F, one.M, one.Score, one.Label = &t.R, &t.F, &t.M, &score, policy.Label(t.Scores)
-		answer.ByCell = append(answer.ByCell, one)
-		n := len(answer.ByRF)
-		if n == 0 || *answer.ByRF[n-1].R != t.R || *answer.ByRF[n-1].F != t.F {
-			answer.ByRF, n = append(answer.ByRF, cell(rfm.Total{})), n+1
-			answer.ByRF[n-1].R, answer.ByRF[n-1].F = &t.R, &t.F
-		}
-		sum := &answer.ByRF[n-1]
-		sum.Customers, sum.Orders = sum.Customers+t.Customers, sum.Orders+t.Orders
-		sum.Revenue.AmountMinor += t.RevenueMinor
-	}
-	for _, t := range d.Labels {
-		one := cell(t.Total)
-		one.Label = t.Label
-		answer.ByLabel = append(answer.ByLabel, one)
+	if c != nil {
+		calibration, cuts := calibrationOf(c, policy), cutPointsOf(c)
+		answer.Calibration, answer.CutPoints = &calibration, &cuts
 	}
 	return writeJSON(w, answer.Stamp, answer)
+}
+
+// spreadOf reads a distribution by the calibration and the policy that it follows;
+// both are nil where nobody could be scored.
+func spreadOf(d rfm.Distribution, c *rules.Calibrated, policy *rules.Policy) Spread {
+	s := Spread{
+		Customers: d.All.Customers, Orders: d.All.Orders, Unscored: d.Unscored, Currencies: d.Currencies,
+		ByRF: []Cell{}, ByCell: []Cell{}, ByLabel: []Cell{},
+	}
+	if c == nil {
+		return s
+	}
+	s.Revenue = &domain.Money{AmountMinor: d.All.RevenueMinor, Currency: c.Currency}
+	var square rfm.Total // of the R and F that the cells are at
+	for i, t := range d.Cells {
+		one := cellOf(t.Total, c.Currency)
+		score := t.Number()
+		one.R, one.F, one.M, one.Score, one.Label = &t.R, &t.F, &t.M, &score, policy.Label(t.Scores)
+		s.ByCell = append(s.ByCell, one)
+		square = square.Plus(t.Total)
+		if i+1 == len(d.Cells) || d.Cells[i+1].R != t.R || d.Cells[i+1].F != t.F {
+			both := cellOf(square, c.Currency)
+			both.R, both.F = &t.R, &t.F
+			s.ByRF, square = append(s.ByRF, both), rfm.Total{}
+		}
+	}
+	for _, t := range d.Labels {
+		one := cellOf(t.Total, c.Currency)
+		one.Label = t.Label
+		s.ByLabel = append(s.ByLabel, one)
+	}
+	return s
+}
+
+func cellOf(t rfm.Total, currency string) Cell {
+	return Cell{
+		Customers: t.Customers, Orders: t.Orders,
+		Revenue: domain.Money{AmountMinor: t.RevenueMinor, Currency: currency},
+		Average: domain.Money{AmountMinor: t.AverageMinor(), Currency: currency},
+	}
 }
 
 // Scored is a customer by score.
@@ -237,7 +256,7 @@ func (a *API) rfmRoutes() []web.Route {
 	digit := func(name, what string) web.Param {
 		return query(name, "integer", "", "Only customers whose "+what+" scores this.")
 	}
-	return []web.Route{
+	return slices.Concat(a.studyRoutes(), a.movementRoutes(), []web.Route{
 		{
 			Method: "GET", Path: "/v1/customers/{customer_id}/rfm", Tag: "rfm",
 			Summary: "Show how a customer scores, and why",
@@ -286,5 +305,5 @@ func (a *API) rfmRoutes() []web.Route {
 			Refuses: []string{ErrParameters.Code, ErrBehind.Code},
 			Handler: a.exportRFM,
 		},
-	}
+	})
 }

@@ -59,20 +59,7 @@ func decimal(numerator, denominator int64, digits int) string {
 
 // major writes an amount in major units with all its decimals: 8900 USD is "89.00".
 func major(minor int64, currency string) string {
-	digits, _ := domain.MinorUnits(currency)
-	sign := ""
-	n := uint64(minor)
-	if minor < 0 {
-		sign, n = "-", -n
-	}
-	s := strconv.FormatUint(n, 10)
-	if digits == 0 {
-		return sign + s
-	}
-	if len(s) <= digits {
-		s = strings.Repeat("0", digits+1-len(s)) + s
-	}
-	return sign + s[:len(s)-digits] + "." + s[len(s)-digits:]
+	return domain.Money{AmountMinor: minor, Currency: currency}.Major()
 }
 
 // Dimension is one digit of a score and why it is what it is.

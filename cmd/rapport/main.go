@@ -43,7 +43,7 @@ type cli struct {
 	Node     nodeCmd     `cmd:"" help:"Run the embedded EventStoreDB-compatible node alone."`
 	Import   importCmd   `cmd:"" help:"Import a file into a running server."`
 	Calendar calendarCmd `cmd:"" help:"Close business days, or show the calendar."`
-	RFM      rfmCmd      `cmd:"" name:"rfm" help:"Print the live RFM scores of all customers."`
+	RFM      rfmCmd      `cmd:"" name:"rfm" help:"Print the RFM scores of all customers: live, or as of any day and by any policy."`
 	Loyalty  loyaltyCmd  `cmd:"" help:"Print the points of all members of the loyalty programme, as they are or as they were."`
 	History  historyCmd  `cmd:"" help:"Print everything that happened to a customer, by whom and why."`
 	State    stateCmd    `cmd:"" help:"Print a customer as it is, or as it was."`

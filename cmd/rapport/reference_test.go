@@ -87,6 +87,7 @@ func TestSampleScoresEqualTheReference(t *testing.T) {
 	if diff := cmp.Diff(expected(t, "cdnow_sample_rfm_19980630.csv", "segment_11"), got); diff != "" {
 		t.Errorf("scores (-reference +ours):\n%s", diff)
 	}
+	studySample(t, s)
 	for _, args := range [][]string{{"--as-of", "1998-06-30"}, {"--source", "cdnow", "--as-of", "1998-06-30"}} {
 		if earned, spendable, above := sums(s, args...); earned != 239_444 || spendable != 96_083 || above != 812 {
 			t.Errorf("%v: earned %d, spendable %d, %d customers above 0", args, earned, spendable, above)
@@ -96,6 +97,55 @@ func TestSampleScoresEqualTheReference(t *testing.T) {
 	asOf, live := s.must("loyalty", "--source", "cdnow", "--as-of", "1998-07-01"), s.must("loyalty", "--source", "cdnow")
 	if diff := cmp.Diff(asOf, live); diff != "" {
 		t.Errorf("what was booked (-as of +live):\n%s", diff)
+	}
+}
+
+// studySample holds studies of the sample against the reference: of a day that was
+// never closed, of the last closed one, and who moved between them.
+func studySample(t *testing.T, s *server) {
+	t.Helper()
+	const early, late = "1997-09-30", "1998-06-30"
+	wantEarly := expected(t, "cdnow_sample_rfm_19970930.csv", "segment_11")
+	if diff := cmp.Diff(wantEarly, readScores(t, s.must("rfm", "--source", "cdnow", "--as-of", early), nil)); diff != "" {
+		t.Errorf("study of %s (-reference +ours):\n%s", early, diff)
+	}
+	for _, format := range []string{"csv", "json"} {
+		if diff := cmp.Diff(s.must("rfm", "--format", format), s.must("rfm", "--format", format, "--as-of", late)); diff != "" {
+			t.Errorf("%s (-live +study):\n%s", format, diff)
+		}
+	}
+	type total struct {
+		customers          int64
+		revenueFrom, until string
+	}
+	sums := map[[2]string]*[3]big.Rat{}
+	for customer, is := range expected(t, "cdnow_sample_rfm_19980630.csv", "segment_11") {
+		step := [2]string{wantEarly[customer].Label, is.Label}
+		if sums[step] == nil {
+			sums[step] = new([3]big.Rat)
+		}
+		for i, amount := range []string{"1", wantEarly[customer].Amount, is.Amount} {
+			n, _ := new(big.Rat).SetString(amount)
+			sums[step][i].Add(&sums[step][i], n)
+		}
+	}
+	want, got := map[[2]string]total{}, map[[2]string]total{}
+	for step, n := range sums {
+		want[step] = total{n[0].Num().Int64(), n[1].FloatString(2), n[2].FloatString(2)}
+	}
+	rows, err := csv.NewReader(strings.NewReader(s.must("rfm", "--moved-since", early, "--as-of", late))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows[1:] {
+		n, err := strconv.ParseInt(row[2], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[[2]string{row[0], row[1]}] = total{n, row[3], row[4]}
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(total{})); diff != "" {
+		t.Errorf("movement (-reference +ours):\n%s", diff)
 	}
 }
 
@@ -149,7 +199,7 @@ func TestStagedImportEqualsTheReference(t *testing.T) {
 }
 
 // The orders of the R package rfm, by quantiles and by given thresholds, with
-// all three label tables: policies are published, the scores follow.
+// all three label tables: by a draft, and when it is published the live scores follow.
 func TestPolicyScoresEqualTheReference(t *testing.T) {
 	t.Parallel()
 	file := shared(t, "rfm_data_orders.csv.gz")
@@ -165,10 +215,21 @@ func TestPolicyScoresEqualTheReference(t *testing.T) {
 			t.Run(strings.TrimSuffix(file, ".csv")+" "+labels, func(t *testing.T) {
 				s.t = t
 				policy.Labels, policy.Examples = rfm.LabelTable(labels), nil
+				draft := filepath.Join(t.TempDir(), "policy.json")
+				text, err := json.Marshal(policy)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(draft, text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				study := s.must("rfm", "--source", "r", "--policy", draft)
+				if diff := cmp.Diff(expected(t, file, labels), readScores(t, study, nil)); diff != "" {
+					t.Errorf("study (-reference +ours):\n%s", diff)
+				}
 				publish(s, policy)
-				got := readScores(t, s.must("rfm", "--source", "r"), nil)
-				if diff := cmp.Diff(expected(t, file, labels), got); diff != "" {
-					t.Errorf("scores (-reference +ours):\n%s", diff)
+				if diff := cmp.Diff(study, s.must("rfm", "--source", "r")); diff != "" {
+					t.Errorf("scores (-study +live):\n%s", diff)
 				}
 			})
 		}

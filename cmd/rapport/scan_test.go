@@ -277,6 +277,8 @@ func (s *server) answers(id string) haystack {
 	ask(one + "/history?limit=500")
 	ask(one+"/history", "Accept", "application/x-ndjson")
 	ask("/v1/rfm/export?source=till", "Accept", "text/csv")
+	ask("/v1/rfm/study?source=till", "Accept", "text/csv")
+	ask("/v1/rfm/movement/customers?from=2025-01-01")
 	for _, sort := range []string{"name", "-name", "registered_at", "last_order"} {
 		ask("/v1/customers?limit=500&sort=" + sort)
 	}
