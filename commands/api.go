@@ -17,6 +17,7 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/handover"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/transfer"
 	"github.com/rapport-crm/rapport/internal/web"
 )
@@ -32,6 +33,9 @@ type API struct {
 	// Export finds out what would be handed out of a customer now; nil: nothing
 	// is, and request-export is not available.
 	Export func(ctx context.Context, of uuid.UUID) (customer.Export, error)
+	// Audience finds out who belongs to a segment now; nil: freeze-audience is not
+	// available.
+	Audience func(ctx context.Context, id string) (segment.Audience, error)
 }
 
 // Answer is what a command answers.
@@ -135,6 +139,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, d Definition) error 
 			return transfer.ErrNotFound.With("%q is not a UUID", text)
 		}
 	}
+	e.slug = mux.Vars(r)[d.Group.Slug]
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	of, result, err := a.execute(ctx, d, e, named, body)

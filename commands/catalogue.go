@@ -8,11 +8,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain/attribute"
 	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/duplicate"
 	"github.com/rapport-crm/rapport/domain/handover"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/staff"
 	"github.com/rapport-crm/rapport/domain/transfer"
 )
@@ -29,6 +31,8 @@ var Catalogue = []Definition{
 	define[customer.State, customer.Event, customer.RemoveTag](Customers, "remove-tag", "Take a tag off the customer"),
 	define[customer.State, customer.Event, customer.SetAttribute](Customers, "set-attribute", "Give an attribute of the schema a value"),
 	define[customer.State, customer.Event, customer.ClearAttribute](Customers, "clear-attribute", "Take the value of an attribute of the schema away"),
+	define[customer.State, customer.Event, customer.AddToSegment](Customers, "add-to-segment", "Put the customer on the list of a static segment"),
+	define[customer.State, customer.Event, customer.RemoveFromSegment](Customers, "remove-from-segment", "Take the customer off the list of a static segment"),
 	define[customer.State, customer.Event, customer.Classify](Customers, "classify-customer", "Say what type of customer this is"),
 	define[customer.State, customer.Event, customer.LinkExternalID](Customers, "link-external-id", "Say under which id another system knows the customer"),
 	define[customer.State, customer.Event, customer.UnlinkExternalID](Customers, "unlink-external-id", "Say that another system does not know the customer under an id any more"),
@@ -93,9 +97,14 @@ var Catalogue = []Definition{
 	define[policy.State, policy.Event, policy.PublishCare](Policies(policy.KindCare), "publish-policy", "Publish the next version of the policy that says at which moments customers are thought of, and how").creates(),
 	define[policy.State, policy.Event, policy.PublishValue](Policies(policy.KindValue), "publish-policy", "Publish the next version of the policy that says how customers are valued").creates(),
 	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
+	defineCluster[cluster.Fit]("fit-clusters", "Group the customers who are alike, as of the last closed day"),
 	aboutPair(define[duplicate.State, duplicate.Event, duplicate.Reject](Duplicates, "reject-duplicate", "Say that two customers are not one and the same, for ever")),
 	define[attribute.Schema, attribute.Event, attribute.Define](Schema, "define-attribute", "Say what customers have beside what every customer has").creates(),
 	define[attribute.Schema, attribute.Event, attribute.Retire](Schema, "retire-attribute", "Take an attribute out of use"),
+	define[segment.State, segment.Event, segment.Define](Segments, "define-segment", "Say who belongs to a new segment", ruled).creates(),
+	define[segment.State, segment.Event, segment.Publish](Segments, "publish-version", "Change who belongs to a segment", ruled).creates(),
+	define[segment.State, segment.Event, segment.Archive](Segments, "archive-segment", "Take a segment out of use", amongSegments),
+	freezing(define[segment.State, segment.Event, segment.Freeze](Segments, "freeze-audience", "Record who belongs to a segment now").creates()),
 	define[operations.State, operations.Event, operations.ParkEvent](Operations, "park-event", "Make the projections pass over one event"),
 
 	define[staff.State, staff.Event, staff.EnrolEmployee](Staff, "enrol-employee", "Say that somebody works for us, and as what").creates(),

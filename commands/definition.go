@@ -39,6 +39,8 @@ type Group struct {
 	Handover bool // the subject is a handover
 	Transfer bool // the subject is a transfer of points
 	Apart    bool // no command is decided by what these did: there is no world to wait for
+	// Slug is the part of the path that names the subject, if that has no UUID.
+	Slug string
 }
 
 // The groups of commands.
@@ -48,6 +50,7 @@ var (
 	Operations = Group{Path: "/v1/operations", Tag: "operations"}
 	Schema     = Group{Path: "/v1/schema", Tag: "schema"}
 	Staff      = Group{Path: "/v1/staff", Tag: "staff"}
+	Segments   = Group{Path: "/v1/segments", Tag: "segments"}
 )
 
 // Policies is the group of a kind of policy.

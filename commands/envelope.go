@@ -28,6 +28,7 @@ type envelope struct {
 	key, actor, channel, reason string
 	match                       []int64
 	correlation                 uuid.UUID
+	slug                        string // of the subject that the route names, if that has no UUID
 }
 
 // readEnvelope reads the headers of a request.
@@ -76,7 +77,7 @@ func revisions(match string) (list []int64, err error) {
 func (e envelope) request(name string) Request {
 	r := Request{
 		Name: name, Actor: asserted(e.actor), Reason: e.reason, Channel: e.channel,
-		Correlation: e.correlation, Match: e.match,
+		Correlation: e.correlation, Match: e.match, Slug: e.slug,
 	}
 	if e.key == "" {
 		r.Command = uuid.Must(uuid.NewV7())

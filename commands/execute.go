@@ -29,6 +29,8 @@ type Request struct {
 	// New says that the stream probably does not exist: it is only read when
 	// the append shows otherwise, or when the answer would be a refusal.
 	New bool
+	// Slug names the subject beside the body, if that has no UUID.
+	Slug string
 }
 
 // Result is what a command did. A command that was sent again has the result of

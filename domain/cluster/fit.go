@@ -32,8 +32,17 @@ type Named struct {
 // Stream implements domain.Command.
 func (c Named) Stream() string { return Stream(c.ClusterID) }
 
-// SetCluster says which clustering a command is about.
-func (c *Named) SetCluster(id string) { c.ClusterID = id }
+// SetCluster says which clustering a command is about, if its body does not. It
+// refuses a body that names another one.
+func (c *Named) SetCluster(id string) error {
+	if c.ClusterID != "" && c.ClusterID != id {
+		var p domain.Problems
+		p.Add("/cluster_id", "differs from the one beside the body")
+		return p.Err()
+	}
+	c.ClusterID = id
+	return nil
+}
 
 // Fit asks that customers are grouped anew, as of the last closed day. The
 // clusters follow by themselves, when every customer was looked at.
