@@ -10,7 +10,7 @@ import (
 )
 
 // Clusters is the group of the commands about a clustering.
-var Clusters = Group{Path: "/v1/clusters/{cluster_id}", Tag: "clusters", Slug: "cluster_id", Apart: true}
+var Clusters = Group{Path: "/v1/clusters/{cluster_id}", Tag: "clusters", Slug: "cluster_id"}
 
 // clustering is a pointer to a command about a clustering.
 type clustering[C any] interface {

@@ -161,7 +161,7 @@ func (f *Fitted) quantity(w words, sum *big.Int, of int, unit bool) string {
 		decimals, _ := domain.MinorUnits(f.Currency)
 		minor, _ := domain.MajorUnit(f.Currency)
 		text := decimal(mean.Quo(mean, new(big.Rat).SetInt64(minor)), decimals)
-		if unit {
+		if unit && f.Currency != "" {
 			text += " " + f.Currency
 		}
 		return text

@@ -130,6 +130,9 @@ func TestNamesAreDifferent(t *testing.T) {
 }
 
 func TestQuantities(t *testing.T) {
+	if got := new(Fitted).quantity(vocabulary[Monetary], big.NewInt(250), 1, true); got != "250" {
+		t.Errorf("where no currency is known: %q", got)
+	}
 	f := &Fitted{Currency: "EUR"}
 	for _, c := range []struct {
 		feature string
