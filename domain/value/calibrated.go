@@ -32,7 +32,7 @@ type Calibrated struct {
 type Cuts struct {
 	Name       string  `json:"name"`
 	Population int64   `json:"population"` // customers of whom the measure is known
-	Unknown    int64   `json:"unknown"`    // customers of whom it is not, though others of their measures are
+	Unknown    int64   `json:"unknown"`    // customers of whom it is not; who never bought is none of them, but for the contribution
 	Cuts       []int64 `json:"cuts"`       // percentile 1 to 99, ascending; none of an empty population
 }
 
