@@ -25,7 +25,6 @@ type Customer struct {
 	Tags           []string                   `cel:"tags"`
 	Attributes     map[string]attribute.Value `cel:"attributes"` // by the keys of the schema, each of its type
 	ContactPoints  []ContactPoint             `cel:"contact_points"`
-	Consents       []Consent                  `cel:"-"`          // asked by consent(purpose, channel)
 	Suppressed     bool                       `cel:"suppressed"` // must not be contacted at all
 	Stage          Stage                      `cel:"stage"`
 	Owner          Owner                      `cel:"owner"`
@@ -110,14 +109,6 @@ type ContactPoint struct {
 	Verified bool   `cel:"verified"`
 	Primary  bool   `cel:"primary"`
 	Invalid  bool   `cel:"invalid"`
-}
-
-// Consent is a consent that stands: from a business date on, up to and without
-// another where it ends. Purpose or channel may be customer.Every.
-type Consent struct {
-	Purpose, Channel string
-	From             domain.Date
-	Until            *domain.Date
 }
 
 // Stage is where the customer is in the lifecycle.

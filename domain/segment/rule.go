@@ -17,7 +17,7 @@ const (
 	maxLoops     = 2         // within each other
 	maxRegex     = 200       // characters
 	maxRegexSize = 5000      // of its automaton, about
-	maxSteps     = 5_000_000 // of one evaluation
+	maxSteps     = 2_000_000 // of one evaluation
 	maxDays      = 36525     // a hundred years
 )
 

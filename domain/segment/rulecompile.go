@@ -25,7 +25,7 @@ type part struct {
 const (
 	assumedOrders = 1000
 	assumedEvents = 5000
-	assumedOthers = 100
+	assumedOthers = 50
 	assumedText   = 100
 )
 

@@ -57,22 +57,15 @@ func (f *frame) heldFor(v val, days int64) val {
 	return boolean(false)
 }
 
-// every stands in a consent for every purpose or every channel.
-const every = "*"
-
 // consents says whether the customer consents to a purpose on a channel. What was
 // consented to after the evaluation day counts at once: nothing is dated in the
 // future.
 func (f *frame) consents(purpose, channel string) bool {
-	for _, c := range f.c.Consents {
-		if c.Purpose != purpose && c.Purpose != every || c.Channel != channel && c.Channel != every {
-			continue
-		}
-		if c.Until == nil || !f.reached(int64(*c.Until)) {
-			return true
-		}
+	if f.c.Consented == nil {
+		return false
 	}
-	return false
+	given, until := f.c.Consented(purpose, channel)
+	return given && (until == nil || !f.reached(int64(*until)))
 }
 
 // within returns those of a list that lie in the last days, or after them.

@@ -69,6 +69,9 @@ func membersOf(t reflect.Type, all map[string][]member) {
 		}
 		m := member{name: tag}
 		m.typ, m.get = reader(t.Field(i).Type, i, all)
+		if direct := directly[name+"."+tag]; direct != nil {
+			m.get = direct
+		}
 		if known := doubtful[name+"."+tag]; known != nil {
 			m.known = known
 		} else if known := doubtful[name+".*"]; known != nil && m.typ == types.IntType {
@@ -89,6 +92,19 @@ var doubtful = map[string]func(record any) bool{
 	"@Attitude.*":         func(any) bool { return true },
 	"@RFM.*":              func(r any) bool { return r.(*RFM).Scored },
 	"@Value.contribution": func(r any) bool { return r.(*Value).Known },
+}
+
+// directly reads the members that loops look at most without going by reflection.
+var directly = map[string]func(record any) val{
+	"@Order.on":         func(r any) val { return dated(r.(*Order).On) },
+	"@Order.amount":     func(r any) val { return integer(r.(*Order).Amount) },
+	"@Order.net":        func(r any) val { return integer(r.(*Order).Net) },
+	"@Order.paid":       func(r any) val { return boolean(r.(*Order).Paid) },
+	"@Order.cancelled":  func(r any) val { return boolean(r.(*Order).Cancelled) },
+	"@Order.channel":    func(r any) val { return text(r.(*Order).Channel) },
+	"@Order.store":      func(r any) val { return text(r.(*Order).Store) },
+	"@Happening.on":     func(r any) val { return dated(r.(*Happening).On) },
+	"@Happening.fields": func(r any) val { return val{k: kMap, p: &r.(*Happening).Fields} },
 }
 
 // reader returns the type of a field and how it is read.
