@@ -139,21 +139,44 @@ func (w *Writer) ensurePolicies(ctx context.Context, want Deployment) (position 
 	if err := scores.Validate(); err != nil {
 		return 0, fmt.Errorf("the first policy: %w", err)
 	}
-	stages, contacts, ownership, worth := lifecycle.Default(), contact.Default(), portfolio.Default(), value.Default(scores.Currency)
+	stages, contacts, ownership := lifecycle.Default(), contact.Default(), portfolio.Default()
+	publish := func(first policy.Published) error {
+		at, err := w.ensurePolicy(ctx, first)
+		position = max(position, at)
+		return err
+	}
 	for _, first := range []policy.Published{
 		{Kind: policy.KindRFM, RFM: scores},
 		{Kind: policy.KindLifecycle, Lifecycle: &stages},
 		{Kind: policy.KindContact, Contact: &contacts},
 		{Kind: policy.KindOwnership, Ownership: &ownership},
-		{Kind: policy.KindValue, Value: &worth},
 	} {
-		at, err := w.ensurePolicy(ctx, first)
-		if err != nil {
+		if err := publish(first); err != nil {
 			return 0, err
 		}
-		position = max(position, at)
 	}
-	return position, nil
+	// Customers are valued in the currency in which they are scored, which an older
+	// deployment chose long ago.
+	currency, err := w.scoredIn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	worth := value.Default(currency)
+	err = publish(policy.Published{Kind: policy.KindValue, Value: &worth})
+	return position, err
+}
+
+// scoredIn returns the currency of the last policy published that scores customers.
+func (w *Writer) scoredIn(ctx context.Context) (string, error) {
+	m := &memory[policy.State]{tail: noTail}
+	if err := fold[policy.State, policy.Event](ctx, w, m, policy.Stream(policy.KindRFM), uuid.Nil); err != nil {
+		return "", err
+	}
+	versions := m.state.Versions
+	if len(versions) == 0 || versions[len(versions)-1].RFM == nil {
+		return "", errors.New("no policy scores customers")
+	}
+	return versions[len(versions)-1].RFM.Currency, nil
 }
 
 // ensurePolicy publishes a first policy where there is none of its kind.

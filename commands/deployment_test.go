@@ -8,10 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rapport-crm/rapport/commands"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/memlog"
 )
@@ -53,6 +56,34 @@ func TestTheFirstCreatesTheDeployment(t *testing.T) {
 		if p := e.Data.(policy.Published); p.Version != 1 || p.RFM.Currency != "USD" || p.EffectiveFrom != policy.Always {
 			t.Errorf("%+v", p)
 		}
+	}
+}
+
+// A deployment that is older than the policy of values has a currency already.
+func TestCustomersAreValuedInTheCurrencyTheyAreScoredIn(t *testing.T) {
+	var log memlog.Log
+	w := writer(&log, new(clock))
+	if _, err := commands.Execute(t.Context(), w, request("publish-policy"), domain.Command[policy.State, policy.Event](policy.PublishRFM{Policy: rfm.Default("JPY")})); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, _, err := w.EnsureDeployment(t.Context(), commands.Deployment{Currency: "USD"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var found []value.Policy
+	for raw, err := range log.Read(t.Context(), policy.Stream(policy.KindValue), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := eventschema.Events.Open(raw, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, *e.Data.(policy.Published).Value)
+	}
+	if diff := cmp.Diff([]value.Policy{value.Default("JPY")}, found); diff != "" {
+		t.Error(diff)
 	}
 }
 
