@@ -78,6 +78,17 @@ func fill(t *rapid.T, v reflect.Value, name string) {
 				fill(t, v.Index(i), name)
 			}
 		}
+	case reflect.Map:
+		// As of slices: an empty map is left out.
+		for range rapid.IntRange(0, 3).Draw(t, name) {
+			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			fill(t, key, name)
+			fill(t, value, name)
+			if v.IsNil() {
+				v.Set(reflect.MakeMap(v.Type()))
+			}
+			v.SetMapIndex(key, value)
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(t, v.Field(i), v.Type().Field(i).Name)

@@ -14,6 +14,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/portfolio"
 	"github.com/rapport-crm/rapport/domain/reservation"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/staff"
 	"github.com/rapport-crm/rapport/domain/transfer"
 	"github.com/rapport-crm/rapport/domain/value"
@@ -111,6 +112,8 @@ var Events = NewRegistry(
 
 	event[customer.CostRecorded]("customer.cost_recorded"),
 	event[customer.CostCancelled]("customer.cost_cancelled"),
+	event[customer.AddedToSegment]("customer.added_to_segment"),
+	event[customer.RemovedFromSegment]("customer.removed_from_segment"),
 
 	broadcast[calendar.DayClosed]("calendar.day_closed"),
 	broadcast[policy.Published]("policy.published"),
@@ -122,6 +125,10 @@ var Events = NewRegistry(
 	broadcast[cluster.Requested]("cluster.requested"),
 	broadcast[cluster.Fitted]("cluster.fitted"),
 	broadcast[cluster.FitFailed]("cluster.fit_failed"),
+	broadcast[segment.Defined]("segment.defined"),
+	broadcast[segment.VersionPublished]("segment.version_published"),
+	broadcast[segment.Archived]("segment.archived"),
+	event[segment.AudienceFrozen]("segment.audience_frozen"),
 
 	event[attribute.Defined]("schema.attribute_defined"),
 	event[attribute.Retired]("schema.attribute_retired"),

@@ -31,13 +31,24 @@ func (p *Partition) broadcast(ctx context.Context, raw *eventschema.Raw) error {
 		if err := p.evolve(ctx, f, e); err != nil {
 			return err
 		}
+		if f.at.Cursor == "" { // what is committed from here on has the event
+			f.at.Position = raw.Position
+		}
 	}
 	p.applied++
 	return nil
 }
 
 func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
-	next := f.world.Evolve(e)
+	next := f.evolved(e)
+	cause, caused := f.View.caused(e, f.world, next)
+	if caused && f.world.Sweep != nil { // documents take one cause after the other
+		p.reach(e.Position - 1)
+		if err := p.finish(ctx, f); err != nil {
+			return err
+		}
+		next = f.evolved(e)
+	}
 	notes := map[string][]byte{}
 	if name, ok := f.View.settled(e); ok {
 		notes[name] = nil
@@ -52,6 +63,9 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	if !f.View.rescores(e) {
 		f.world = next
 		f.note(notes)
+		if caused {
+			return p.cause(ctx, f, cause)
+		}
 		return nil
 	}
 	if f.at.Cursor == "" && (f.rescore || p.complete && len(p.rows) <= p.rules.Slice) {
@@ -96,17 +110,12 @@ func (p *Partition) collect(ctx context.Context, f *filling, e Event, w *World) 
 	var failed error
 	var documents iter.Seq2[uuid.UUID, document] = func(yield func(uuid.UUID, document) bool) {
 		for r := range p.each(ctx, f, customers, &failed) {
-			h := &r.held[f.slot]
-			exists := h.stored
-			if h.dirty {
-				stored, err := h.doc.encode()
-				if err != nil {
-					failed = err
-					return
-				}
-				exists = stored != nil
+			doc, err := r.held[f.slot].existing()
+			if err != nil {
+				failed = fmt.Errorf("document of %s: %w", r.customer, err)
+				return
 			}
-			if exists && !yield(r.customer, h.doc) {
+			if doc != nil && !yield(r.customer, doc) {
 				return
 			}
 		}
@@ -168,7 +177,11 @@ func (p *Partition) rescore(ctx context.Context, f *filling, c *Change, next *Wo
 	var failed error
 	for r := range p.each(ctx, f, customers, &failed) {
 		if h := &r.held[f.slot]; h.stored && !h.dirty {
-			f.move(c, r.customer, h.doc.places(f.savedWorld), h.doc.places(next), h.doc.metrics(f.savedWorld), h.doc.metrics(next))
+			doc, err := h.document()
+			if err != nil {
+				return fmt.Errorf("document of %s in %s: %w", r.customer, f.Generation(), err)
+			}
+			f.move(c, r.customer, doc.places(f.savedWorld), doc.places(next), doc.metrics(f.savedWorld), doc.metrics(next))
 		}
 	}
 	return failed

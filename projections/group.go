@@ -39,6 +39,7 @@ type Group struct {
 	feed  *Feed
 	lanes []*seat
 	pages pages
+	swept chan struct{} // there may be a sweep to go on with
 }
 
 // seat is a partition and its place in the group.
@@ -54,6 +55,7 @@ type seat struct {
 func (g *Group) init() {
 	g.once.Do(func() {
 		g.Settings, g.Rules = g.Settings.withDefaults(), g.Rules.withDefaults()
+		g.swept = make(chan struct{}, 1)
 		if g.Logger == nil {
 			g.Logger = slog.New(slog.DiscardHandler)
 		}
@@ -97,6 +99,7 @@ func (g *Group) Run(ctx context.Context) error {
 	})
 	running.Go(g.feed.pump)
 	running.Go(func() error { g.feed.advancing(); return nil })
+	running.Go(func() error { g.sweeping(); return nil })
 
 	select {
 	case <-ctx.Done():
@@ -210,6 +213,9 @@ func (g *Group) handle(m *message.Message, s *seat) (err error) {
 		g.Metrics.committed(s.last.Sub(started))
 	}
 	g.Metrics.applied(len(b.Events))
+	if s.partition.Sweeping() {
+		signal(g.swept)
+	}
 	return nil
 }
 
@@ -224,6 +230,9 @@ func (g *Group) reopen(ctx context.Context, n int) (uint64, error) {
 	}
 	s.committed.Store(s.partition.Committed())
 	s.last = time.Now()
+	if s.partition.Sweeping() {
+		signal(g.swept)
+	}
 	return s.partition.Position(), nil
 }
 

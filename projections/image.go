@@ -3,8 +3,11 @@ package projections
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -60,6 +63,37 @@ func (is images) Load(ctx context.Context, p int, generations []Generation, cust
 
 func (is images) Customers(_ context.Context, _ int, g Generation) ([]uuid.UUID, error) {
 	return slices.SortedFunc(maps.Keys(is.kept[g].documents), compareCustomers), nil
+}
+
+func (is images) Standing(_ context.Context, _ int, g Generation, index, upTo string) ([]uuid.UUID, error) {
+	return Standing(func(yield func(string) bool) {
+		for e := range is.kept[g].entries {
+			if e.Index == index && !yield(e.Member) {
+				return
+			}
+		}
+	}, upTo)
+}
+
+// Standing returns who stands under a key of at most upTo, of the members of an
+// index in any order.
+func Standing(members iter.Seq[string], upTo string) ([]uuid.UUID, error) {
+	var found []string
+	for m := range members {
+		if m < upTo+"\x01" {
+			found = append(found, m)
+		}
+	}
+	slices.Sort(found)
+	ids := make([]uuid.UUID, len(found))
+	for i, m := range found {
+		_, id, _ := strings.Cut(m, "\x00")
+		var err error
+		if ids[i], err = uuid.Parse(id); err != nil {
+			return nil, fmt.Errorf("%q names no customer", m)
+		}
+	}
+	return ids, nil
 }
 
 func (is images) Commit(_ context.Context, _ int, changes []Change) error {

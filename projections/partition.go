@@ -61,6 +61,7 @@ type Partition struct {
 	rowBytes   int // of a customer of whom nothing is known yet
 	cache      keyCache
 	applied    int  // events applied since the last look
+	behind     bool // the last batch was not live
 	torn       bool // a fold broke off: what is in memory must not be committed
 }
 
@@ -76,7 +77,8 @@ type filling struct {
 	totals     map[string]int64
 	changed    map[string]bool // totals that differ from the store
 	notes      map[string][]byte
-	rescore    bool // the world has changed for documents that are not dirty
+	rescore    bool        // the world has changed for documents that are not dirty
+	ahead      []uuid.UUID // whom a sweep has still to reach, once that was looked up
 }
 
 // row is all documents of a customer.
@@ -90,7 +92,8 @@ type row struct {
 // held is one document, and where it stood when it was last in the store.
 type held struct {
 	doc     document
-	stored  bool // the store has it
+	raw     []byte // as it was loaded, until it is looked at
+	stored  bool   // the store has it
 	dirty   bool
 	places  []Place // if dirty and stored
 	metrics []Metric
@@ -124,7 +127,7 @@ func (p *Partition) generations() []Generation {
 // again from the log.
 func (p *Partition) Forget() {
 	p.open, p.rows, p.complete = false, nil, false
-	p.dirty, p.dirtyBytes, p.bytes, p.torn = nil, 0, 0, false
+	p.dirty, p.dirtyBytes, p.bytes, p.torn, p.behind = nil, 0, 0, false, false
 }
 
 // Open reads the checkpoints from the store if the partition does not know them.
@@ -144,7 +147,7 @@ func (p *Partition) Open(ctx context.Context) error {
 			return fmt.Errorf("open partition %d of %s: %w", p.number, f.Generation(), err)
 		}
 		f.saved, f.at, f.savedWorld, f.world = saved[i].Checkpoint, saved[i].Checkpoint, w, w
-		f.totals, f.changed, f.notes, f.rescore = saved[i].Metrics, nil, nil, false
+		f.totals, f.changed, f.notes, f.rescore, f.ahead = saved[i].Metrics, nil, nil, false, nil
 		if f.totals == nil {
 			f.totals = map[string]int64{}
 		}
@@ -236,10 +239,18 @@ func (p *Partition) apply(ctx context.Context, b Batch) error {
 			}
 		}
 	}
-	if p.reach(b.End); b.Live {
-		return p.flush(ctx)
+	p.reach(b.End)
+	if !b.Live {
+		p.behind = true
+		return nil
 	}
-	return nil
+	if p.behind || p.rules.AtOnce { // who was behind has caught up when nothing is left to be done
+		if err := p.finishAll(ctx); err != nil {
+			return err
+		}
+		p.behind = false
+	}
+	return p.flush(ctx)
 }
 
 // Flush commits what is in memory.
@@ -325,7 +336,11 @@ func (p *Partition) read(ctx context.Context, raw *eventschema.Raw, customer uui
 func (p *Partition) key(ctx context.Context, raw *eventschema.Raw, customer uuid.UUID, r *row) (*eventschema.DataKey, error) {
 	var d KeyDocument
 	if p.keys != nil {
-		d = r.held[p.keys.slot].doc.(*holder[KeyDocument]).value
+		doc, err := r.held[p.keys.slot].document()
+		if err != nil {
+			return nil, fmt.Errorf("key of %s: %w", customer, err)
+		}
+		d = doc.(*holder[KeyDocument]).value
 	} else if g := p.rules.KeyDocuments; g.View != "" {
 		docs, err := p.store.Load(ctx, p.number, []Generation{g}, []uuid.UUID{customer})
 		if err != nil {
@@ -367,13 +382,25 @@ func (p *Partition) fold(f *filling, r *row, e Event, raw *eventschema.Raw) (err
 			err = poison(*raw, fmt.Errorf("%s: panic: %v", f.View, cause))
 		}
 	}()
+	return p.alter(f, r, len(raw.Data), func(d document) bool {
+		swept := f.behind(r.customer) && d.change(f.world.Sweep.Cause, f.world)
+		return d.fold(e, f.world) || swept
+	})
+}
+
+// alter changes one document, which grows by about n bytes if it changes.
+func (p *Partition) alter(f *filling, r *row, n int, change func(document) bool) error {
 	h := &r.held[f.slot]
+	doc, err := h.document()
+	if err != nil {
+		return fmt.Errorf("document of %s in %s: %w", r.customer, f.Generation(), err)
+	}
 	var places []Place
 	var metrics []Metric
 	if h.stored && !h.dirty {
-		places, metrics = h.doc.places(f.savedWorld), h.doc.metrics(f.savedWorld)
+		places, metrics = doc.places(f.savedWorld), doc.metrics(f.savedWorld)
 	}
-	if !h.doc.fold(e) {
+	if !change(doc) {
 		return nil
 	}
 	if !h.dirty {
@@ -384,7 +411,17 @@ func (p *Partition) fold(f *filling, r *row, e Event, raw *eventschema.Raw) (err
 		p.dirty = append(p.dirty, r)
 		p.dirtyBytes += r.size
 	}
-	n := len(raw.Data)
 	r.size, p.bytes, p.dirtyBytes = r.size+n, p.bytes+n, p.dirtyBytes+n
 	return nil
+}
+
+// document returns the document, which is decoded when it is looked at first.
+func (h *held) document() (document, error) {
+	if h.raw != nil {
+		if err := h.doc.decode(h.raw); err != nil {
+			return nil, err
+		}
+		h.raw = nil
+	}
+	return h.doc, nil
 }

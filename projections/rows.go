@@ -45,15 +45,12 @@ func (p *Partition) fetch(ctx context.Context, missing []uuid.UUID) error {
 	}
 	for j, c := range missing {
 		r := p.add(c)
-		for i, f := range p.fillings {
+		for i := range p.fillings {
 			stored := docs[i][j]
 			if stored == nil {
 				continue
 			}
-			if err := r.held[i].doc.decode(stored); err != nil {
-				return fmt.Errorf("document of %s in %s: %w", c, f.Generation(), err)
-			}
-			r.held[i].stored = true
+			r.held[i].raw, r.held[i].stored = stored, true
 			r.size += 2 * len(stored)
 			p.bytes += 2 * len(stored)
 		}

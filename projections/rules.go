@@ -52,6 +52,9 @@ type Rules struct {
 	DirtyBytes int // a partition that is behind commits when it holds about this much; 0: 2 MiB
 	CacheBytes int // a partition forgets documents beyond this much; 0: 4 MiB
 	Slice      int // documents rescored by one commit; 0: 2,000
+	Sweep      int // documents that a sweep changes before events may come between; 0: 200
+	// AtOnce lets no event come between: a batch that is live ends without sweeps.
+	AtOnce bool
 }
 
 func (r Rules) withDefaults() Rules {
@@ -63,6 +66,9 @@ func (r Rules) withDefaults() Rules {
 	}
 	if r.Slice == 0 {
 		r.Slice = 2000
+	}
+	if r.Sweep == 0 {
+		r.Sweep = 200
 	}
 	return r
 }

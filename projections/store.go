@@ -86,6 +86,9 @@ type Store interface {
 	Load(ctx context.Context, partition int, generations []Generation, customers []uuid.UUID) ([][][]byte, error)
 	// Customers returns who has a document in a generation, ascending by the id's text.
 	Customers(ctx context.Context, partition int, g Generation) ([]uuid.UUID, error)
+	// Standing returns who stands in an index of a generation under a key of at most
+	// upTo, in byte order of the keys. Keys contain no byte below a space.
+	Standing(ctx context.Context, partition int, g Generation, index, upTo string) ([]uuid.UUID, error)
 	// Commit compares every change's From with what is stored and writes all
 	// changes, atomically; ErrFenced if one differs. After any other error the
 	// outcome is unknown: open again.

@@ -81,6 +81,7 @@ func (m *Manager) Verify(ctx context.Context, views ...string) ([]Report, error)
 	rules.KeyDocuments = m.keyDocuments()
 	rules.DirtyBytes, rules.CacheBytes, rules.Slice = 1<<20, 1<<20, 1<<30
 	rules.Settled = func(string, string) bool { return true } // notes are not compared
+	rules.AtOnce = true
 	v := &verifier{m: m, rules: rules.withDefaults()}
 	for _, view := range views {
 		at := slices.IndexFunc(m.Views, func(v Projection) bool { return v.String() == view })
@@ -242,6 +243,9 @@ func (v *verifier) compare(ctx context.Context, o part) (settled bool, err error
 	}
 	if before[0].Checkpoint != image.saved.Checkpoint {
 		return false, nil
+	}
+	if w, err := DecodeWorld(before[0].World); err != nil || w.Sweep != nil {
+		return false, err
 	}
 	customers, err := store.Customers(ctx, p, g)
 	if err != nil {

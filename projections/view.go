@@ -33,6 +33,24 @@ type View[D any] struct {
 	// (false means that d was left alone). It must not keep what e.Data points to.
 	Fold func(d *D, e Event) bool
 
+	// FoldIn takes the place of Fold in a view whose documents depend on the world in
+	// which an event came.
+	FoldIn func(d *D, e Event, w *World) bool
+
+	// Segments says that the world of this view knows the segments and what their
+	// rules rest on. It is large, and nobody else needs it.
+	Segments bool
+
+	// Caused says of a broadcast event that it may change documents by itself, and
+	// which: those that are due, or all of them. Change then changes a document, and
+	// reports whether it did; it may be asked again after it did, and then does
+	// nothing. Due is the date, as text, from which on a document is due, empty for
+	// never; the document stands by it in IndexDue. Optional, all three together;
+	// a view with them has no Rescores.
+	Caused func(e Event, before, after *World) (Cause, bool)
+	Change func(d *D, c Cause, w *World) bool
+	Due    func(d *D) string
+
 	// Indexes says where the document stands, each place once, in any order. Optional.
 	Indexes func(d *D, w *World) []Place
 
@@ -90,6 +108,8 @@ type Projection interface {
 	fmt.Stringer // the view's name
 
 	fresh() document
+	knowsSegments() bool
+	caused(e Event, before, after *World) (Cause, bool)
 	weight() int // bytes of memory that an empty document takes, about
 	rescores(Event) bool
 	asked(Event, *World) (string, bool)
@@ -100,7 +120,9 @@ type Projection interface {
 // document is one document of a view, in memory.
 type document interface {
 	decode(stored []byte) error
-	fold(Event) bool
+	fold(Event, *World) bool
+	change(Cause, *World) bool
+	due() string
 	encode() ([]byte, error) // nil if the document does not exist
 	places(*World) []Place
 	metrics(*World) []Metric
@@ -111,12 +133,13 @@ func (v *View[D]) String() string { return v.Name }
 
 // Of folds the events of one customer, and returns the document and whether it
 // exists. It is all that a test of a view, or a look into the past, needs.
-func (v *View[D]) Of(events ...Event) (D, bool) {
-	var d D
+func (v *View[D]) Of(events ...Event) (d D, exists bool) {
+	h := holder[D]{view: v}
 	for _, e := range events {
-		v.Fold(&d, e)
+		h.fold(e, new(World))
 	}
-	stored, err := (&holder[D]{view: v, value: d}).encode()
+	d = h.value
+	stored, err := h.encode()
 	return d, err == nil && stored != nil
 }
 
@@ -139,6 +162,15 @@ func (v *View[D]) Documents(events ...Event) map[uuid.UUID]D {
 }
 
 func (v *View[D]) fresh() document { return &holder[D]{view: v} }
+
+func (v *View[D]) knowsSegments() bool { return v.Segments }
+
+func (v *View[D]) caused(e Event, before, after *World) (c Cause, ok bool) {
+	if v.Caused == nil {
+		return c, false
+	}
+	return v.Caused(e, before, after)
+}
 
 func (v *View[D]) weight() int {
 	const held = 192 // what a row keeps of a document beside it
@@ -178,7 +210,22 @@ type holder[D any] struct {
 }
 
 func (h *holder[D]) decode(stored []byte) error { return json.Unmarshal(stored, &h.value) }
-func (h *holder[D]) fold(e Event) bool          { return h.view.Fold(&h.value, e) }
+
+func (h *holder[D]) fold(e Event, w *World) bool {
+	if h.view.FoldIn != nil {
+		return h.view.FoldIn(&h.value, e, w)
+	}
+	return h.view.Fold(&h.value, e)
+}
+
+func (h *holder[D]) change(c Cause, w *World) bool { return h.view.Change(&h.value, c, w) }
+
+func (h *holder[D]) due() string {
+	if h.view.Due == nil {
+		return ""
+	}
+	return h.view.Due(&h.value)
+}
 
 func (h *holder[D]) encode() ([]byte, error) {
 	stored, err := json.Marshal(&h.value)
@@ -192,11 +239,14 @@ func (h *holder[D]) encode() ([]byte, error) {
 	return stored, nil
 }
 
-func (h *holder[D]) places(w *World) []Place {
-	if h.view.Indexes == nil {
-		return nil
+func (h *holder[D]) places(w *World) (places []Place) {
+	if h.view.Indexes != nil {
+		places = h.view.Indexes(&h.value, w)
 	}
-	return h.view.Indexes(&h.value, w)
+	if due := h.due(); due != "" {
+		places = append(places, Place{Index: IndexDue, Key: due})
+	}
+	return places
 }
 
 func (h *holder[D]) metrics(w *World) []Metric {

@@ -7,9 +7,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/segment"
+	"github.com/rapport-crm/rapport/domain/value"
 )
 
 // World is what holds for all customers: the fold of the broadcast events. Every
@@ -29,6 +32,21 @@ type World struct {
 	// order of the log; AnsweredAt is the position of the last that came or failed.
 	Asked      []AskedCalibration `json:"asked,omitempty"`
 	AnsweredAt uint64             `json:"answered_at,omitempty"`
+
+	// The rest only views with Segments have.
+
+	Segments *segment.Set `json:"segments,omitempty"`
+	// Value is the calibration of the customers' worth that stands, ValueFailed the
+	// attempt after it, if that failed, ValueAsked those still to come.
+	Value       *value.Calibrated        `json:"value,omitempty"`
+	ValueFailed *value.CalibrationFailed `json:"value_failed,omitempty"`
+	ValueAsked  []AskedCalibration       `json:"value_asked,omitempty"`
+	// Clusters are the fits that stand, by the id of the clustering.
+	Clusters map[string]*cluster.Fitted `json:"clusters,omitempty"`
+	// Sweep is what is on its way through the documents of the partition.
+	Sweep *Sweep `json:"sweep,omitempty"`
+
+	plan *plan
 }
 
 // AskedCalibration is a calibration that an event asked for: a day was closed,
@@ -49,6 +67,7 @@ func DecodeWorld(stored []byte) (*World, error) {
 	if err := json.Unmarshal(stored, w); err != nil {
 		return nil, fmt.Errorf("world: %w", err)
 	}
+	w.plan = new(plan)
 	return w, nil
 }
 

@@ -51,6 +51,9 @@ func (m *metrics) wrap(route web.Route, h http.Handler) http.Handler {
 	})
 }
 
+// evaluated counts a customer whose segments were decided.
+func (m *metrics) evaluated(cause string) { m.evaluations.WithLabelValues(cause).Inc() }
+
 // executed measures a command.
 func (m *metrics) executed(command string, took time.Duration, err error) {
 	outcome := "done"

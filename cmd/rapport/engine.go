@@ -34,6 +34,7 @@ import (
 	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
+	"github.com/rapport-crm/rapport/projections/segments"
 	"github.com/rapport-crm/rapport/readapi"
 	"golang.org/x/sync/errgroup"
 )
@@ -170,15 +171,18 @@ func (c *serveCmd) openLog(e *engine) (err error) {
 	return nil
 }
 
-// readModels is every view there is.
-func readModels() []projections.Projection {
-	return []projections.Projection{projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New(), loyalty.New()}
+// readModels is every view there is. evaluated is told of each customer whose
+// segments were decided, and why.
+func readModels(evaluated func(cause string)) []projections.Projection {
+	return []projections.Projection{
+		projections.NewKeys(), profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New(), loyalty.New(), segments.New(evaluated),
+	}
 }
 
 // wire puts the parts together.
 func (e *engine) wire() {
 	metrics := newMetrics()
-	views := readModels()
+	views := readModels(metrics.evaluated)
 	source := keySource{e.store}
 	e.manager = &projections.Manager{
 		Store: e.redis, Source: e.store, Streams: e.store, LogID: e.deployment.LogID, Partitions: e.deployment.Partitions,
@@ -299,6 +303,7 @@ type metrics struct {
 	projections *projections.Metrics
 	requests    *prometheus.HistogramVec
 	commands    *prometheus.HistogramVec
+	evaluations *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -311,7 +316,13 @@ func newMetrics() *metrics {
 			Name: "rapport_command_seconds", Help: "How long commands took, by command and outcome.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
 		}, []string{"command", "outcome"}),
 	}
-	m.registry.MustRegister(m.requests, m.commands, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.evaluations = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rapport_segment_evaluations_total", Help: "Customers whose segments were decided, by what made it necessary; a rebuild counts too.",
+	}, []string{"cause"})
+	for _, cause := range segments.Causes {
+		m.evaluations.WithLabelValues(cause)
+	}
+	m.registry.MustRegister(m.requests, m.commands, m.evaluations, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.projections = projections.NewMetrics(m.registry)
 	return m
 }

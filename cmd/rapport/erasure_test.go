@@ -230,7 +230,7 @@ func TestErasure(t *testing.T) {
 
 // viewNames are the views in the order of the program.
 func viewNames() (names []string) {
-	for _, v := range readModels() {
+	for _, v := range readModels(nil) {
 		names = append(names, v.String())
 	}
 	return names

@@ -150,7 +150,7 @@ func (h *history) String() string {
 }
 
 func (g *histories) history(r *rand.Rand) *history {
-	h := &history{of: uuid.UUID{6: 0x40, 8: 0x80, 15: 7}, ring: g.ring, views: readModels}
+	h := &history{of: uuid.UUID{6: 0x40, 8: 0x80, 15: 7}, ring: g.ring, views: func() []projections.Projection { return readModels(nil) }}
 	id, wrapped, key, err := g.ring.NewDataKey()
 	if err != nil {
 		g.t.Fatal(err)

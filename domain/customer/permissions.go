@@ -344,3 +344,18 @@ func (s Suppression) objects() bool {
 	}
 	return s.Legal
 }
+
+// Said says whether the last that was said of a purpose and a channel is a consent,
+// and until when, exclusively; nil: until it is withdrawn. It may be over.
+func (x Permissions) Said(purpose, channel string) (until *time.Time, ok bool) {
+	last := x.deciding(purpose, channel, forever)
+	if last == nil || last.Withdrawn {
+		return nil, false
+	}
+	return last.ExpiresAt, true
+}
+
+// SuppressedEntirely says whether the customer must not be contacted at all.
+func (x Permissions) SuppressedEntirely() bool {
+	return slices.ContainsFunc(x.Suppressions, func(s Suppression) bool { return s.Scope == SuppressAll && s.LiftedAt == nil })
+}

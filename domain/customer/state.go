@@ -27,6 +27,7 @@ type State struct {
 	Loyalty     Account   // their points and their tier
 	Care        Care      // how they were thought of, as it is shown
 	Coupons     Coupons   // those that are shown
+	Lists       Lists     // of static segments
 
 	names     []reservation.Claim // held and confirmed; an erasure leaves them
 	freed     []string            // claims that were confirmed and ended
@@ -124,6 +125,7 @@ func (s State) Evolve(e Event) State {
 	s.Care.Fold(r, s.Permissions)
 	s.cared.fold(e)
 	s.Coupons.Fold(r)
+	s.Lists.Fold(r)
 	s.foldCoupons(e)
 	s.foldCosts(e)
 	s.foldNames(e)

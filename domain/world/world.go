@@ -4,12 +4,16 @@
 package world
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/attribute"
 	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/staff"
 )
 
@@ -22,10 +26,12 @@ type World struct {
 	Policies   policy.Set
 	Staff      staff.State
 	Attributes attribute.Schema // what customers have beside what every customer has
+	Segments   *segment.Set
+	Clusters   []string // the ids of the clusterings that were asked for
 }
 
 // Streams are the beginnings of the types of event that With understands.
-var Streams = []string{"deployment.", "calendar.", "policy.", "staff.", "schema."}
+var Streams = []string{"deployment.", "calendar.", "policy.", "staff.", "schema.", "segment.", "cluster."}
 
 // With returns the world after an event; w itself if the event does not change it.
 func (w *World) With(id uuid.UUID, event any) *World {
@@ -41,6 +47,13 @@ func (w *World) With(id uuid.UUID, event any) *World {
 		next.Staff = w.Staff.Evolve(e)
 	case attribute.Event:
 		next.Attributes = w.Attributes.Evolve(e)
+	case segment.Event:
+		next.Segments = w.Segments.With(e, id, 0)
+	case cluster.Requested:
+		if slices.Contains(w.Clusters, e.ClusterID) {
+			return w
+		}
+		next.Clusters = append(slices.Clip(w.Clusters), e.ClusterID)
 	default:
 		return w
 	}
@@ -63,6 +76,14 @@ func (k Known) Policy(kind string, on domain.Date) (policy.Published, bool) {
 		return policy.Published{}, false
 	}
 	return k.World.Policies.On(kind, on)
+}
+
+// Segments returns every segment.
+func (k Known) Segments() *segment.Set {
+	if k.World == nil {
+		return nil
+	}
+	return k.World.Segments
 }
 
 // Schema returns the schema of the customers' own attributes.

@@ -139,6 +139,16 @@ func (s *Store) Customers(ctx context.Context, partition int, g projections.Gene
 	}), nil
 }
 
+// Standing implements projections.Store.
+func (s *Store) Standing(ctx context.Context, partition int, g projections.Generation, index, upTo string) ([]uuid.UUID, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return projections.Standing(maps.Keys(s.look(partition, g).indexes[index]), upTo)
+}
+
 // Commit implements projections.Store.
 func (s *Store) Commit(ctx context.Context, partition int, changes []projections.Change) error {
 	if err := ctx.Err(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/projections"
@@ -166,6 +167,22 @@ func (s *Store) Customers(ctx context.Context, partition int, g projections.Gene
 	for i, f := range fields {
 		if ids[i], err = uuid.Parse(f); err != nil {
 			return nil, fmt.Errorf("customers of %s in partition %d: %q is no id", g, partition, f)
+		}
+	}
+	return ids, nil
+}
+
+// Standing implements projections.Store.
+func (s *Store) Standing(ctx context.Context, partition int, g projections.Generation, index, upTo string) ([]uuid.UUID, error) {
+	members, err := s.read.ZRangeByLex(ctx, key(partition, g, partIndex+index), &redis.ZRangeBy{Min: "-", Max: "(" + upTo + "\x01"}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("who stands in %s of %s in partition %d: %w", index, g, partition, err)
+	}
+	ids := make([]uuid.UUID, len(members))
+	for i, m := range members {
+		_, id, _ := strings.Cut(m, "\x00")
+		if ids[i], err = uuid.Parse(id); err != nil {
+			return nil, fmt.Errorf("who stands in %s of %s in partition %d: %q names no customer", index, g, partition, m)
 		}
 	}
 	return ids, nil

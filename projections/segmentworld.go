@@ -1,0 +1,181 @@
+package projections
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rapport-crm/rapport/domain/calendar"
+	"github.com/rapport-crm/rapport/domain/cluster"
+	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/segment"
+	"github.com/rapport-crm/rapport/domain/value"
+)
+
+// evolveSegments returns what Evolve made of a world, with what only views with
+// Segments know of the event.
+func (w *World) evolveSegments(e Event) *World {
+	next := *w
+	switch d := e.Data.(type) {
+	case calendar.DayClosed:
+		next.askValue(e)
+	case policy.Published:
+		if d.Kind != policy.KindValue {
+			return w
+		}
+		next.askValue(e)
+	case segment.Event:
+		set := w.Segments.With(d, e.ID, e.Position)
+		if set == w.Segments {
+			return w
+		}
+		next.Segments, next.plan = set, new(plan)
+		if next.Value == nil && len(next.ValueAsked) == 0 { // somebody wants to know for the first time
+			next.askValue(e)
+		}
+	case value.Calibrated:
+		if w.valueAnswered(d.TriggerPosition) {
+			return w
+		}
+		next.Value, next.ValueFailed = &d, nil
+		next.answerValue(d.TriggerPosition)
+	case value.CalibrationFailed:
+		if w.valueAnswered(d.TriggerPosition) {
+			return w
+		}
+		next.ValueFailed = &d
+		next.answerValue(d.TriggerPosition)
+	case cluster.Fitted:
+		if is := w.Clusters[d.ClusterID]; is != nil && is.TriggerPosition >= d.TriggerPosition {
+			return w
+		}
+		next.Clusters = maps.Clone(w.Clusters)
+		if next.Clusters == nil {
+			next.Clusters = map[string]*cluster.Fitted{}
+		}
+		next.Clusters[d.ClusterID] = &d
+	default:
+		return w
+	}
+	return &next
+}
+
+// askValue notes the calibration of the customers' worth that e asks for: as of the
+// last closed day, by the policy of the day that begins then. Nobody asks for what
+// no rule uses.
+func (w *World) askValue(e Event) {
+	if w.Closed == nil || !w.UsesValue() {
+		return
+	}
+	if p, ok := w.Policy(policy.KindValue, *w.Closed+1); ok && p.Value != nil {
+		w.ValueAsked = append(slices.Clip(w.ValueAsked), AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+	}
+}
+
+// UsesValue says whether a rule asks what customers are worth.
+func (w *World) UsesValue() bool {
+	return slices.ContainsFunc(w.Plan().Order, func(p *segment.Planned) bool {
+		return len(p.Uses.Percentiles) > 0 || slices.Contains(p.Uses.Parts, "value")
+	})
+}
+
+func (w *World) answerValue(trigger uint64) {
+	for len(w.ValueAsked) > 0 && w.ValueAsked[0].Position <= trigger {
+		w.ValueAsked = w.ValueAsked[1:]
+	}
+	if len(w.ValueAsked) == 0 {
+		w.ValueAsked = nil
+	}
+}
+
+func (w *World) valueAnswered(position uint64) bool {
+	return w.Value != nil && w.Value.TriggerPosition >= position ||
+		w.ValueFailed != nil && w.ValueFailed.TriggerPosition >= position
+}
+
+// Percentiles returns every percentile that a rule asks for, in a fixed order.
+func (w *World) Percentiles() []segment.Percentile { return w.planned().percentiles }
+
+// EventTypes returns every type of event that a rule asks for, by its wire name.
+func (w *World) EventTypes() []string { return w.planned().events }
+
+// Location returns the business time zone; UTC before it is known.
+func (w *World) Location() *time.Location {
+	if zone, ok := zones.Load(w.Zone); ok {
+		return zone.(*time.Location)
+	}
+	zone, err := time.LoadLocation(w.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	zones.Store(w.Zone, zone)
+	return zone
+}
+
+// zones are the time zones that were looked up: by name, *time.Location.
+var zones sync.Map
+
+// plan is how the segments of a world are decided, and what their rules ask for,
+// once it was asked.
+type plan struct {
+	once        sync.Once
+	made        *segment.Plan
+	percentiles []segment.Percentile
+	events      []string
+}
+
+// Plan returns how the segments are decided.
+func (w *World) Plan() *segment.Plan { return w.planned().made }
+
+func (w *World) planned() *plan {
+	p := w.plan
+	if p == nil {
+		p = new(plan)
+	}
+	p.once.Do(func() {
+		p.made = w.Segments.Plan(compiled.rule)
+		for _, s := range p.made.Order {
+			p.percentiles = append(p.percentiles, s.Uses.Percentiles...)
+			p.events = append(p.events, s.Uses.Events...)
+		}
+		slices.SortFunc(p.percentiles, func(a, b segment.Percentile) int {
+			return cmp.Or(cmp.Compare(a.Measure, b.Measure), cmp.Compare(a.Percent, b.Percent))
+		})
+		p.percentiles = slices.Compact(p.percentiles)
+		slices.Sort(p.events)
+		p.events = slices.Compact(p.events)
+	})
+	return p
+}
+
+// compiled remembers rules: all partitions have the same.
+var compiled rules
+
+type rules struct {
+	mu    sync.Mutex
+	known map[string]*segment.Rule
+}
+
+// rulesKept bounds what is remembered.
+const rulesKept = 4 * segment.MaxSegments
+
+func (r *rules) rule(text string, attributes segment.Attributes) (*segment.Rule, error) {
+	key := fmt.Sprint(text, "\x00", attributes) // maps print in the order of their keys
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rule := r.known[key]; rule != nil {
+		return rule, nil
+	}
+	rule, err := segment.Compile(text, attributes)
+	if err != nil {
+		return nil, err
+	}
+	if r.known == nil || len(r.known) >= rulesKept {
+		r.known = map[string]*segment.Rule{}
+	}
+	r.known[key] = rule
+	return rule, nil
+}
