@@ -17,7 +17,7 @@ const (
 	maxLoops     = 2         // within each other
 	maxRegex     = 200       // characters
 	maxRegexSize = 5000      // of its automaton, about
-	maxSteps     = 2_000_000 // of one evaluation
+	maxSteps     = 1_000_000 // of one evaluation
 	maxDays      = 36525     // a hundred years
 )
 
@@ -88,7 +88,7 @@ func (r *Rule) Uses() Uses { return r.uses }
 // Eval decides whether a customer is a member. The error is a *Failure; the day from
 // which on another attempt may end otherwise stands in the outcome also then.
 func (r *Rule) Eval(c *Customer, m Moment) (Outcome, error) {
-	f := frame{c: c, day: m.day(), due: never}
+	f := frame{c: c, day: m.day(), due: never, limit: maxSteps}
 	v := f.run(r.eval)
 	out := Outcome{Due: f.boundary()}
 	if v.k == kFailed {
@@ -120,6 +120,7 @@ type frame struct {
 	day   int64 // the evaluation day
 	due   int64 // the first day on which something that was looked at differs
 	steps int64
+	limit int64    // of steps
 	stop  *Failure // the evaluation is over, whatever comes of it
 	vars  [maxLoops]val
 	trace *trace // nil: nobody asks
@@ -162,8 +163,8 @@ func (f *frame) boundary() *domain.Date {
 
 // spend takes the cost of work; false: there has been too much of it.
 func (f *frame) spend(steps int) bool {
-	if f.steps += int64(steps); f.steps > maxSteps {
-		f.stop = &Failure{"too_costly", fmt.Sprintf("the rule takes more than %d steps on this customer", maxSteps)}
+	if f.steps += int64(steps); f.steps > f.limit {
+		f.stop = &Failure{"too_costly", fmt.Sprintf("the rule takes more than %d steps on this customer", f.limit)}
 		return false
 	}
 	return true

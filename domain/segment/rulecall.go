@@ -10,6 +10,7 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/value"
 )
 
 // call compiles an operator or function.
@@ -74,7 +75,7 @@ func init() {
 			if c.depth == 0 {
 				path = "events(\"" + name + "\")"
 			}
-			return &part{size: assumedEvents, loops: assumedEvents / 8, eval: func(f *frame) val {
+			return &part{size: assumedEvents, loops: assumedEvents / 2, eval: func(f *frame) val {
 				v := f.named(name)
 				if v.k == kList {
 					v.p.(*list).path = path
@@ -232,7 +233,7 @@ func (p *part) then(next func(*frame, val) val) *part {
 }
 
 // measures is what a customer has a percentile of.
-var measures = []string{"revenue", "revenue_window", "orders", "orders_window", "average_order", "contribution"}
+var measures = value.MeasureNames[:]
 
 // functions compile the other calls: they set what the part evaluates, and correct
 // its cost.
@@ -599,14 +600,14 @@ func matches(c *compiler, e ast.Expr, args []ast.Expr, p []*part, out *part) {
 		c.refuse(args[1], "this is not a regular expression of RE2: %v", err)
 		return
 	}
-	cost := size/8 + 1
-	out.weight += assumedText * cost / 4
+	cost := func(length int) int { return (length + 4) * size / 2 }
+	out.weight += cost(assumedText)
 	out.eval = func(f *frame) val {
 		s := p[0].eval(f)
 		if s.k != kText {
 			return textNeeded(s)
 		}
-		if !f.spend((len(s.s)/4 + 1) * cost) {
+		if !f.spend(cost(len(s.s))) {
 			return f.stopped()
 		}
 		return boolean(re.MatchString(s.s))

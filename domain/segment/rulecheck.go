@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/checker"
@@ -140,6 +141,7 @@ var (
 	noOverload  = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '([^']*)'`)
 	noSelection = regexp.MustCompile(`^type '([^']*)' does not support field selection`)
 	notBoolean  = regexp.MustCompile(`^expected type '([^']*)' but found '([^']*)'`)
+	notARange   = regexp.MustCompile(`^expression of type '([^']*)' cannot be range`)
 	expecting   = regexp.MustCompile(` expecting .*$`)
 )
 
@@ -164,6 +166,9 @@ func (p *problems) words(e *common.Error, parsed *ast.AST) string {
 	if m := notBoolean.FindStringSubmatch(message); m != nil {
 		return wordsOf(m[1]) + " is needed here, but this is " + wordsOf(m[2])
 	}
+	if m := notARange.FindStringSubmatch(message); m != nil {
+		return "only lists can be gone through, not " + wordsOf(m[1])
+	}
 	switch {
 	case strings.HasPrefix(message, "expression recursion limit"), strings.Contains(message, "recursion limit exceeded"):
 		return fmt.Sprintf("the rule is nested more than %d levels deep", maxNesting)
@@ -173,12 +178,44 @@ func (p *problems) words(e *common.Error, parsed *ast.AST) string {
 		return "the first argument names the element: orders.filter(o, o.paid)"
 	}
 	message = strings.TrimPrefix(message, "Syntax error: ")
-	message = expecting.ReplaceAllString(message, "")
-	message = strings.Replace(message, "'<EOF>'", "the end", 1)
-	message = strings.Replace(message, "<EOF>", "the end", 1)
-	message = strings.Replace(message, "mismatched input", "not expected here:", 1)
-	message = strings.Replace(message, "extraneous input", "not expected here:", 1)
-	return message
+	switch message {
+	case "unterminated string literal":
+		return "the text does not end"
+	case "invalid int literal":
+		return "this is no whole number of 64 bits"
+	case "invalid double literal":
+		return "this is no number that can be kept"
+	}
+	if strings.Contains(message, "<EOF>") {
+		return "the rule ends too early"
+	}
+	if word := wordAt(p.text, e.Location); strings.Contains(message, "unexpected token") || strings.Contains(message, "mismatched input") {
+		if advice[word] != "" {
+			return advice[word]
+		}
+		if word != "" {
+			return fmt.Sprintf("%q is not expected here", cut(word))
+		}
+	}
+	return expecting.ReplaceAllString(message, "")
+}
+
+// wordAt returns the word or sign at a place of a text.
+func wordAt(text string, at common.Location) string {
+	lines := strings.Split(text, "\n")
+	if at.Line() < 1 || at.Line() > len(lines) {
+		return ""
+	}
+	rest := []rune(lines[at.Line()-1])
+	if at.Column() >= len(rest) {
+		return ""
+	}
+	rest = rest[max(at.Column(), 0):]
+	n := 0
+	for n < len(rest) && (rest[n] == '_' || unicode.IsLetter(rest[n]) || unicode.IsDigit(rest[n])) {
+		n++
+	}
+	return string(rest[:max(n, 1)])
 }
 
 // advice says what to write instead of what people try.

@@ -19,6 +19,9 @@ type part struct {
 	weight int  // of one evaluation of itself, loops left out
 	loops  int  // what its loops cost with the sizes that are assumed
 	size   int  // how many elements are assumed of a list
+
+	variable bool // it is the variable of a loop, in its place
+	slot     int
 }
 
 // Sizes that are assumed of a customer when the cost of a rule is judged.
@@ -26,7 +29,7 @@ const (
 	assumedOrders = 1000
 	assumedEvents = 5000
 	assumedOthers = 50
-	assumedText   = 100
+	assumedText   = 40
 )
 
 // compiler turns a checked expression into evaluators.
@@ -123,7 +126,7 @@ func (c *compiler) literal(e ast.Expr, v ref.Val) *part {
 func (c *compiler) ident(e ast.Expr) *part {
 	name := e.AsIdent()
 	if slot := c.loopVar(name); slot >= 0 {
-		return &part{eval: func(f *frame) val { return f.vars[slot] }}
+		return &part{eval: func(f *frame) val { return f.vars[slot] }, variable: true, slot: slot}
 	}
 	return c.customerMember(e, []string{name})
 }
@@ -242,6 +245,14 @@ func (c *compiler) field(e ast.Expr, of *part, name string) evaluator {
 		m := memberOf(of.typ.TypeName(), name)
 		if m == nil || m.get == nil {
 			return c.refuse(e, "%q is not a member here", name).eval
+		}
+		if of.variable && m.known == nil {
+			return func(f *frame) val {
+				if v := &f.vars[of.slot]; v.k == kRecord {
+					return m.get(v.p)
+				}
+				return m.read(f.vars[of.slot])
+			}
 		}
 		return func(f *frame) val { return m.read(of.eval(f)) }
 	case types.MapKind:
@@ -490,6 +501,7 @@ func (lo *loop) run(f *frame) val {
 		}
 		if !ok.truth() {
 			if lo.kind == loopAll {
+				f.saw(l)
 				return boolean(false)
 			}
 			continue

@@ -46,17 +46,18 @@ type Item struct {
 
 // Limits of an explanation.
 const (
-	maxListed = 20
-	maxReads  = 50
+	maxListed    = 20
+	maxReads     = 50
+	maxExplained = 4 * maxSteps
 )
 
 // Explain takes the rule apart and says of each clause whether it is true, and what
 // of the customer it looked at. Every clause is evaluated, also one that does not
 // matter any more.
 func (r *Rule) Explain(c *Customer, m Moment) []Clause {
-	var out []Clause
-	r.clause.explain(c, m, 0, &out)
-	return out
+	x := explanation{c: c, m: m}
+	x.explain(r.clause, 0)
+	return x.clauses
 }
 
 // clause is a clause of a rule.
@@ -67,8 +68,16 @@ type clause struct {
 	parts []*clause
 }
 
-func (cl *clause) explain(c *Customer, m Moment, depth int, out *[]Clause) {
-	f := frame{c: c, day: m.day(), due: never}
+// explanation is a rule being explained.
+type explanation struct {
+	c       *Customer
+	m       Moment
+	clauses []Clause
+	steps   int64 // taken so far, by all clauses together
+}
+
+func (e *explanation) explain(cl *clause, depth int) {
+	f := frame{c: e.c, day: e.m.day(), due: never, steps: e.steps, limit: maxExplained}
 	if cl.op == "" {
 		f.trace = &trace{}
 	}
@@ -80,9 +89,10 @@ func (cl *clause) explain(c *Customer, m Moment, depth int, out *[]Clause) {
 	if f.trace != nil {
 		x.Values = f.trace.reads
 	}
-	*out = append(*out, x)
+	e.steps = f.steps
+	e.clauses = append(e.clauses, x)
 	for _, p := range cl.parts {
-		p.explain(c, m, depth+1, out)
+		e.explain(p, depth+1)
 	}
 }
 

@@ -38,7 +38,9 @@ func (f *frame) list(l list) *list {
 		f.lists[f.listed-1] = l
 		return &f.lists[f.listed-1]
 	}
-	return &l
+	more := new(list) // not &l, which would move every list to the heap
+	*more = l
+	return more
 }
 
 func (f *frame) listVal(l list) val { return val{k: kList, p: f.list(l)} }
@@ -137,7 +139,7 @@ func (f *frame) pick(l *list, right func(domain.Date) bool) val {
 // named returns the events of a type.
 func (f *frame) named(name string) val {
 	n := len(f.c.Events)
-	if !f.spend(n/8 + 1) {
+	if !f.spend(n/2 + 1) {
 		return f.stopped()
 	}
 	count := 0
