@@ -1,8 +1,6 @@
 package rfm
 
 import (
-	"cmp"
-	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +14,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/projections"
+	"github.com/rapport-crm/rapport/projections/tally"
 )
 
 // NoteName names the contributions to the calibration that the event at a
@@ -107,16 +106,7 @@ func (t *Tally) Encode() []byte {
 		b = binary.AppendUvarint(b, uint64(t.foreign[currency]))
 	}
 	for _, values := range t.values {
-		var runs []byte
-		last := int64(0)
-		slices.Sort(values)
-		for run := range rfm.Runs(values) {
-			runs = binary.AppendVarint(runs, run.Value-last)
-			runs = binary.AppendUvarint(runs, uint64(run.Count))
-			last = run.Value
-		}
-		b = binary.AppendUvarint(b, uint64(len(runs)))
-		b = append(b, runs...)
+		b = tally.Append(b, values)
 	}
 	return b
 }
@@ -127,7 +117,7 @@ type Contribution struct {
 	PolicyVersion int
 	Size          int64            // customers with at least one counted order
 	Foreign       map[string]int64 // of them, by currency, those with orders that cannot be counted in the policy's
-	runs          [3][]byte        // recency, frequency, monetary; encoded
+	runs          [3]tally.Runs    // recency, frequency, monetary
 }
 
 var errNote = errors.New("rfm: not a contribution to a calibration")
@@ -135,81 +125,26 @@ var errNote = errors.New("rfm: not a contribution to a calibration")
 // DecodeContribution reads a stored contribution. It keeps note, which must not
 // be changed afterwards.
 func DecodeContribution(note []byte) (*Contribution, error) {
-	r := reader{rest: note}
-	if r.byte() != noteVersion {
+	r := tally.Read(note)
+	if r.Byte() != noteVersion {
 		return nil, errNote
 	}
-	c := &Contribution{AsOf: domain.Date(r.varint()), PolicyVersion: int(r.uvarint()), Size: int64(r.uvarint())}
+	c := &Contribution{AsOf: domain.Date(r.Varint()), PolicyVersion: int(r.Uvarint()), Size: r.Count()}
 	c.Foreign = map[string]int64{}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		currency := string(r.bytes())
-		c.Foreign[currency] = int64(r.uvarint())
+	for n := r.Uvarint(); n > 0 && !r.Bad(); n-- {
+		currency := string(r.Bytes())
+		c.Foreign[currency] = r.Count()
 	}
 	for i := range c.runs {
-		c.runs[i] = r.bytes()
-		n, first := int64(0), true
-		for u := (reader{rest: c.runs[i]}); len(u.rest) > 0; first = false {
-			delta, count := u.varint(), u.uvarint()
-			if u.bad || count == 0 || count > uint64(c.Size-n) || !first && delta <= 0 {
-				return nil, errNote
-			}
-			n += int64(count)
-		}
-		if n < c.Size && len(c.Foreign) == 0 {
+		var n int64
+		if c.runs[i], n = r.Runs(); n > c.Size || n < c.Size && len(c.Foreign) == 0 {
 			return nil, errNote
 		}
 	}
-	if r.bad || len(r.rest) > 0 || c.Size < 0 {
+	if !r.Done() {
 		return nil, errNote
 	}
 	return c, nil
-}
-
-// reader reads what Encode wrote; bad says that there was something else.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) take(n int) []byte {
-	if n <= 0 || n > len(r.rest) {
-		r.bad, r.rest = true, nil
-		return nil
-	}
-	b := r.rest[:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	r.take(n)
-	return v
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	r.take(n)
-	return v
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n == 0 || r.bad {
-		return nil
-	}
-	if n > uint64(len(r.rest)) {
-		r.bad, r.rest = true, nil
-		return nil
-	}
-	return r.take(int(n))
 }
 
 // ErrDiffer says that contributions are not to the same calibration.
@@ -230,7 +165,11 @@ func Merge(contributions []*Contribution) (population rfm.Population, foreign ma
 		}
 	}
 	merged := func(dimension int) iter.Seq[rfm.Run] {
-		return func(yield func(rfm.Run) bool) { merge(contributions, dimension, yield) }
+		runs := make([]tally.Runs, len(contributions))
+		for i, c := range contributions {
+			runs[i] = c.runs[dimension]
+		}
+		return tally.Merge(runs)
 	}
 	population.Recency, population.Frequency, population.Monetary = merged(0), merged(1), merged(2)
 	return population, foreign, nil
@@ -249,53 +188,4 @@ func Mixed(p *rfm.Policy, foreign map[string]int64) string {
 	}
 	b.WriteString("; publish a policy in another currency, or record such orders with a rate")
 	return b.String()
-}
-
-func merge(contributions []*Contribution, dimension int, yield func(rfm.Run) bool) {
-	var q queue
-	for _, c := range contributions {
-		if h := (head{rest: reader{rest: c.runs[dimension]}}); h.next() {
-			q = append(q, h)
-		}
-	}
-	heap.Init(&q)
-	for len(q) > 0 {
-		if !yield(q[0].run) {
-			return
-		}
-		if q[0].next() {
-			heap.Fix(&q, 0)
-		} else {
-			heap.Pop(&q)
-		}
-	}
-}
-
-// head is the first run not yet taken of one contribution.
-type head struct {
-	run  rfm.Run
-	rest reader
-}
-
-func (h *head) next() bool {
-	if len(h.rest.rest) == 0 {
-		return false
-	}
-	h.run.Value += h.rest.varint()
-	h.run.Count = int64(h.rest.uvarint())
-	return true
-}
-
-// queue is a heap of heads, the least value first.
-type queue []head
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return cmp.Less(q[i].run.Value, q[j].run.Value) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(head)) }
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	h := (*q)[last]
-	*q = (*q)[:last]
-	return h
 }
