@@ -42,7 +42,8 @@ func (p *Partition) broadcast(ctx context.Context, raw *eventschema.Raw) error {
 func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	next := f.evolved(e)
 	cause, caused := f.View.caused(e, f.world, next)
-	if caused && f.world.Sweep != nil { // documents take one cause after the other
+	joined := caused && f.world.Sweep != nil && f.View.joins(f.world.Sweep.Cause, cause)
+	if caused && f.world.Sweep != nil && !joined { // documents take one cause after the other
 		p.reach(e.Position - 1)
 		if err := p.finish(ctx, f); err != nil {
 			return err

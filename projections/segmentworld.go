@@ -21,20 +21,28 @@ func (w *World) evolveSegments(e Event) *World {
 	next := *w
 	switch d := e.Data.(type) {
 	case calendar.DayClosed:
-		next.askValue(e)
+		if !w.UsesValue() {
+			return w
+		}
+		next.askValue(e, 0)
 	case policy.Published:
+		if d.Kind != policy.KindValue || !w.UsesValue() {
+			return w
+		}
+		next.askValue(e, d.Version)
+	case policy.CalibrationRequested:
 		if d.Kind != policy.KindValue {
 			return w
 		}
-		next.askValue(e)
+		next.askValue(e, 0)
 	case segment.Event:
 		set := w.Segments.With(d, e.ID, e.Position)
 		if set == w.Segments {
 			return w
 		}
 		next.Segments, next.plan = set, new(plan)
-		if next.Value == nil && len(next.ValueAsked) == 0 { // somebody wants to know for the first time
-			next.askValue(e)
+		if !w.UsesValue() && next.UsesValue() && !next.valuedLately() { // somebody wants to know again
+			next.askValue(e, 0)
 		}
 	case value.Calibrated:
 		if w.valueAnswered(d.TriggerPosition) {
@@ -64,15 +72,31 @@ func (w *World) evolveSegments(e Event) *World {
 }
 
 // askValue notes the calibration of the customers' worth that e asks for: as of the
-// last closed day, by the policy of the day that begins then. Nobody asks for what
-// no rule uses.
-func (w *World) askValue(e Event) {
-	if w.Closed == nil || !w.UsesValue() {
+// last closed day, if there is one, by the policy of the day that begins then. A
+// version says that only this one is asked for. What no rule uses is asked for by
+// nobody but who wants to see it.
+func (w *World) askValue(e Event, version int) {
+	if w.Closed == nil {
 		return
 	}
-	if p, ok := w.Policy(policy.KindValue, *w.Closed+1); ok && p.Value != nil {
-		w.ValueAsked = append(slices.Clip(w.ValueAsked), AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+	p, ok := w.Policy(policy.KindValue, *w.Closed+1)
+	if !ok || p.Value == nil || version != 0 && p.Version != version {
+		return
 	}
+	w.ValueAsked = append(slices.Clip(w.ValueAsked), AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+}
+
+// valuedLately says whether the worth of the customers as of the last closed day, by
+// the policy of the day that begins then, is known, or asked for.
+func (w *World) valuedLately() bool {
+	if w.Closed == nil {
+		return true // the first day closed asks
+	}
+	p, _ := w.Policy(policy.KindValue, *w.Closed+1)
+	if n := len(w.ValueAsked); n > 0 {
+		return w.ValueAsked[n-1].AsOf == *w.Closed && w.ValueAsked[n-1].PolicyVersion == p.Version
+	}
+	return w.Value != nil && w.Value.AsOf == *w.Closed && w.Value.PolicyVersion == p.Version
 }
 
 // UsesValue says whether a rule asks what customers are worth.

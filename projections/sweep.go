@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,8 @@ const IndexDue = "due"
 // documents of the partition, in the order of the customers' ids, while events
 // go on. A document that an event reaches first is changed by the sweep first, so
 // that every document takes what concerns it in the order of the log, and looks
-// the same whenever the sweep came. The next cause waits until the sweep is done.
+// the same whenever the sweep came. The next cause waits until the sweep is done,
+// or joins it.
 type Cause struct {
 	Event      uuid.UUID    `json:"event"`
 	Position   uint64       `json:"position"`
@@ -28,6 +30,9 @@ type Cause struct {
 	On         *domain.Date `json:"on,omitempty"`      // the business date of which it is
 	Subject    string       `json:"subject,omitempty"` // what of, if only one thing
 	Due        string       `json:"due,omitempty"`     // only documents that are due by then
+	// Joined are causes that came while this one was on its way, and go with it; see
+	// View.Joins. Their positions ascend.
+	Joined []Cause `json:"joined,omitempty"`
 }
 
 // Sweep is a cause on its way through the documents of a partition.
@@ -57,6 +62,11 @@ func (f *filling) evolved(e Event) *World {
 func (p *Partition) cause(ctx context.Context, f *filling, c Cause) error {
 	if c.Due == "" {
 		w := *f.world
+		if pending := w.Sweep; pending != nil { // they go together, from the start
+			all := pending.Cause
+			all.Joined = append(slices.Clip(all.Joined), c)
+			c = all
+		}
 		w.Sweep = &Sweep{Cause: c}
 		f.world, f.ahead = &w, nil
 		return nil

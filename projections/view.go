@@ -47,7 +47,12 @@ type View[D any] struct {
 	// nothing. Due is the date, as text, from which on a document is due, empty for
 	// never; the document stands by it in IndexDue. Optional, all three together;
 	// a view with them has no Rescores.
+	//
+	// Joins says that a cause may go through the documents together with those that
+	// are on their way: to take them one after the other, each in the world after it,
+	// gives the same as to take all in the world after the last. Optional.
 	Caused func(e Event, before, after *World) (Cause, bool)
+	Joins  func(pending, next Cause) bool
 	Change func(d *D, c Cause, w *World) bool
 	Due    func(d *D) string
 
@@ -110,6 +115,7 @@ type Projection interface {
 	fresh() document
 	knowsSegments() bool
 	caused(e Event, before, after *World) (Cause, bool)
+	joins(pending, next Cause) bool
 	weight() int // bytes of memory that an empty document takes, about
 	rescores(Event) bool
 	asked(Event, *World) (string, bool)
@@ -171,6 +177,8 @@ func (v *View[D]) caused(e Event, before, after *World) (c Cause, ok bool) {
 	}
 	return v.Caused(e, before, after)
 }
+
+func (v *View[D]) joins(pending, next Cause) bool { return v.Joins != nil && v.Joins(pending, next) }
 
 func (v *View[D]) weight() int {
 	const held = 192 // what a row keeps of a document beside it

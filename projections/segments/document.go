@@ -32,8 +32,7 @@ type Document struct {
 	// Segments is how the customer stands to each segment, by its id. Whom a segment
 	// never concerned is not in it.
 	Segments map[string]*Standing `json:"segments,omitempty"`
-	// At is the position of the last event of the customer, or of what changed the
-	// document since.
+	// At is the position of the last event of the customer.
 	At uint64 `json:"at,omitempty"`
 
 	// What totals and calibrations compare, as of the last evaluation.
@@ -79,8 +78,6 @@ type Mark struct {
 	Type       string       `json:"type,omitempty"` // of the event, if it is one of the customer
 	RecordedAt time.Time    `json:"recorded_at,omitzero"`
 	On         *domain.Date `json:"on,omitempty"` // the evaluation day, absent before the first
-	// Day says that the end of the day On brought it about.
-	Day bool `json:"day,omitempty"`
 }
 
 // Failure says why a rule could not be evaluated, and at what.
@@ -131,7 +128,7 @@ func (d *Document) fold(e projections.Event, w *projections.World, evaluations f
 	m := Mark{Position: e.Position, Kind: ByEvent, Event: e.ID, Type: e.Type, RecordedAt: e.Meta.RecordedAt, On: w.Closed}
 	d.stand(w)
 	evaluations(ByEvent)
-	d.evaluate(m, w, func(p *segment.Planned) bool { return changed.concerns(p, e.Type) })
+	d.evaluate(func(string) Mark { return m }, w, func(p *segment.Planned) bool { return changed.concerns(p, e.Type) })
 	return true
 }
 
@@ -188,12 +185,12 @@ func (d *Document) change(c projections.Cause, w *projections.World, evaluations
 	if !d.There {
 		return false
 	}
-	m := Mark{Position: c.Position, Kind: c.Kind, Event: c.Event, RecordedAt: c.RecordedAt, On: c.On}
+	m := markOf(c)
+	mark := func(string) Mark { return m }
 	concerned := func(p *segment.Planned) bool { return p.ID == c.Subject }
 	stood := false
 	switch c.Kind {
 	case ByDay:
-		m.Day = true
 		concerned = func(p *segment.Planned) bool {
 			s := d.Segments[p.ID]
 			return s != nil && s.Due != nil && *s.Due <= *c.On
@@ -205,11 +202,19 @@ func (d *Document) change(c projections.Cause, w *projections.World, evaluations
 		concerned = calibrated
 	case ByDefinition:
 		stood = d.stand(w) // a rule may ask for a percentile that nobody asked for before
+	case ByNew:
+		stood = d.stand(w)
+		marks := map[string]Mark{c.Subject: m}
+		for _, other := range c.Joined {
+			marks[other.Subject] = markOf(other)
+		}
+		mark = func(id string) Mark { return marks[id] }
+		concerned = func(p *segment.Planned) bool { _, ok := marks[p.ID]; return ok }
 	}
 	evaluations(c.Kind)
-	changed := d.evaluate(m, w, concerned)
-	if changed || stood {
-		d.At = max(d.At, c.Position)
-	}
-	return changed || stood
+	return d.evaluate(mark, w, concerned) || stood
+}
+
+func markOf(c projections.Cause) Mark {
+	return Mark{Position: c.Position, Kind: c.Kind, Event: c.Event, RecordedAt: c.RecordedAt, On: c.On}
 }

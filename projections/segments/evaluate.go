@@ -13,18 +13,18 @@ import (
 )
 
 // evaluate decides on the segments that are concerned, and on those whose rules ask
-// for one that changed, in the order of the plan. It says whether the document
-// changed.
-func (d *Document) evaluate(m Mark, w *projections.World, concerned func(*segment.Planned) bool) (changed bool) {
+// for one that changed, in the order of the plan. What changes of a segment is
+// marked as mark says. It reports whether the document changed.
+func (d *Document) evaluate(mark func(id string) Mark, w *projections.World, concerned func(*segment.Planned) bool) (changed bool) {
 	plan := w.Plan()
 	for id := range d.Segments { // those that are in use no more
 		if is, ok := w.Segments.Segment(id); ok && is.Archived {
-			changed = d.settle(id, false, m, is.Version) || changed
+			changed = d.settle(id, false, mark(id), is.Version) || changed
 		}
 	}
 	if d.Out() {
 		for _, p := range plan.Order {
-			changed = d.settle(p.ID, false, m, p.Version) || changed
+			changed = d.settle(p.ID, false, mark(p.ID), p.Version) || changed
 		}
 		return changed
 	}
@@ -34,7 +34,7 @@ func (d *Document) evaluate(m Mark, w *projections.World, concerned func(*segmen
 		if !concerned(p) && !slices.ContainsFunc(p.Asks, func(id string) bool { return moved[id] }) {
 			continue
 		}
-		before := d.In(p.ID)
+		before, m := d.In(p.ID), mark(p.ID)
 		if p.Kind == segment.Static {
 			changed = d.settle(p.ID, d.Lists.Has(p.ID), m, p.Version) || changed
 		} else {

@@ -30,11 +30,12 @@ const (
 	ByEvent       = "event"       // something happened to the customer
 	ByDay         = "day"         // a day ended
 	ByCalibration = "calibration" // cut points, percentiles or clusters changed
-	ByDefinition  = "definition"  // the segment, or one that its rule asks for, was defined, changed or archived
+	ByNew         = "new"         // the segment was defined
+	ByDefinition  = "definition"  // the segment, or one that its rule asks for, was changed or archived
 )
 
 // Causes is every kind of cause.
-var Causes = []string{ByEvent, ByDay, ByCalibration, ByDefinition}
+var Causes = []string{ByEvent, ByDay, ByCalibration, ByNew, ByDefinition}
 
 // New returns the view. Evaluations, if not nil, is told of each customer whose
 // rules were evaluated, and why.
@@ -51,6 +52,9 @@ func New(evaluations func(cause string)) *projections.View[Document] {
 		Caused: caused,
 		Change: func(d *Document, c projections.Cause, w *projections.World) bool {
 			return d.change(c, w, evaluations)
+		},
+		Joins: func(pending, next projections.Cause) bool {
+			return pending.Kind == ByNew && next.Kind == ByNew // each of a segment that nothing concerned before
 		},
 		Due:          due,
 		Indexes:      indexes,
@@ -79,7 +83,7 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 		c.Kind = ByDefinition
 		switch d := d.(type) {
 		case segment.Defined:
-			c.Subject = d.SegmentID
+			c.Kind, c.Subject = ByNew, d.SegmentID
 			return c, d.Kind == segment.Dynamic
 		case segment.VersionPublished:
 			c.Subject = d.SegmentID
