@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -43,9 +44,10 @@ func (d Definition) check(p *domain.Problems, id, kind string) (Attributes, []st
 		p.Add("/labels", "must be at most %d", maxLabels)
 	}
 	for i, l := range d.Labels {
-		p.Required("/labels", l, maxLabel)
+		pointer := fmt.Sprintf("/labels/%d", i)
+		p.Required(pointer, l, maxLabel)
 		if slices.Contains(d.Labels[:i], l) {
-			p.Add("/labels", "%q is listed twice", l)
+			p.Add(pointer, "is listed twice")
 		}
 	}
 	switch {
@@ -145,19 +147,13 @@ func (c Define) Decide(s State) ([]Event, error) {
 		Attributes: attributes, Asks: asks,
 	}
 	if s.Version > 0 {
-		if !s.Archived && s.Version == 1 && same(s.Segment, Segment{}.with(next)) {
+		if !s.Archived && same(s.Segment, Segment{}.with(next)) {
 			return nil, nil
 		}
 		return nil, ErrExists.With("there is a segment %q already, at version %d; publish-version changes it", c.SegmentID, s.Version)
 	}
-	inUse := 0
-	for _, is := range c.Segments.All() {
-		if !is.Archived {
-			inUse++
-		}
-	}
-	if inUse >= MaxSegments {
-		return nil, ErrTooMany.With("there are %d segments already; archive those that nobody needs", inUse)
+	if err := c.Segments.room(); err != nil {
+		return nil, err
 	}
 	return []Event{next}, nil
 }

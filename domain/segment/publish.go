@@ -16,7 +16,7 @@ type Publish struct {
 func (c Publish) Stream() string { return Stream(c.SegmentID) }
 
 // Refuses lists the refusals that are the command's own.
-func (Publish) Refuses() []*domain.Error { return []*domain.Error{ErrNotFound, ErrCycle} }
+func (Publish) Refuses() []*domain.Error { return []*domain.Error{ErrNotFound, ErrCycle, ErrTooMany} }
 
 // Decide implements domain.Command.
 func (c Publish) Decide(s State) ([]Event, error) {
@@ -37,6 +37,11 @@ func (c Publish) Decide(s State) ([]Event, error) {
 	}
 	if !s.Archived && same(s.Segment, s.Segment.with(next)) {
 		return nil, nil
+	}
+	if s.Archived {
+		if err := c.Segments.room(); err != nil {
+			return nil, err
+		}
 	}
 	return []Event{next}, nil
 }

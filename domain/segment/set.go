@@ -176,3 +176,17 @@ func (s *Set) users(id string) (users []string) {
 	}
 	return users
 }
+
+// room refuses one more segment where there are as many as there may be.
+func (s *Set) room() error {
+	inUse := 0
+	for _, is := range s.All() {
+		if !is.Archived {
+			inUse++
+		}
+	}
+	if inUse >= MaxSegments {
+		return ErrTooMany.With("there are %d segments already; archive those that nobody needs", inUse)
+	}
+	return nil
+}
