@@ -3,7 +3,6 @@ package segment
 import (
 	"fmt"
 	"math"
-	"runtime/debug"
 	"slices"
 
 	"github.com/rapport-crm/rapport/domain"
@@ -136,7 +135,7 @@ type frame struct {
 func (f *frame) run(e evaluator) (v val) {
 	defer func() {
 		if p := recover(); p != nil {
-			v = failed("defect", "%v at %.300s", p, debug.Stack())
+			v = failed("defect", "%.200v", p)
 		}
 	}()
 	v = e(f)

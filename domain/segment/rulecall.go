@@ -379,12 +379,12 @@ func (f *frame) dates(p []*part, next func([]int64) val) val {
 	var known [2]int64
 	for i, x := range p {
 		switch v := x.eval(f); v.k {
-		case kFailed:
-			return v
 		case kDate:
 			known[i] = v.n
-		default:
+		case kUnknown:
 			return val{k: kList, p: &nothing}
+		default:
+			return dateNeeded(v)
 		}
 	}
 	return next(known[:])
@@ -638,9 +638,10 @@ func lowerASCII(s string) string {
 func since(of evaluator, k kind) evaluator {
 	return func(f *frame) val {
 		v := of(f)
-		if v.k == kDate {
-			v.k = k
+		if v.k != kDate {
+			return dateNeeded(v)
 		}
+		v.k = k
 		return v
 	}
 }

@@ -247,7 +247,7 @@ func (d dice) rule(depth int) naive {
 func TestDue(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(5, 2))}
 	evaluations, days := 0, 0
-	for range 400 {
+	for range 250 {
 		rule := d.rule(3)
 		r, err := Compile(rule.text, Attributes{"joined": attribute.Date})
 		if err != nil {
@@ -291,7 +291,7 @@ func TestDue(t *testing.T) {
 // TestAnyDay evaluates random rules on days out of any order.
 func TestAnyDay(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(7, 3))}
-	for range 300 {
+	for range 150 {
 		rule := d.rule(2)
 		r, err := Compile(rule.text, Attributes{"joined": attribute.Date})
 		if err != nil {

@@ -48,7 +48,7 @@ type Item struct {
 const (
 	maxListed    = 20
 	maxReads     = 50
-	maxExplained = 4 * maxSteps
+	maxExplained = 2 * maxSteps
 )
 
 // Explain takes the rule apart and says of each clause whether it is true, and what

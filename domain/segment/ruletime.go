@@ -49,12 +49,20 @@ func (f *frame) heldFor(v val, days int64) val {
 		v = dated(*stage.Since)
 	}
 	switch v.k {
-	case kFailed:
-		return v
 	case kDate:
 		return boolean(f.reached(v.n + days))
+	case kUnknown:
+		return boolean(false)
 	}
-	return boolean(false)
+	return dateNeeded(v)
+}
+
+// dateNeeded is what comes of another value where a date is needed.
+func dateNeeded(v val) val {
+	if v.k == kFailed || v.k == kUnknown {
+		return v
+	}
+	return failed("type_mismatch", "%s stands where a date is needed", kindNames[v.k])
 }
 
 // consents says whether the customer consents to a purpose on a channel. What was
