@@ -270,6 +270,7 @@ var whatever = map[string]string{
 	"grant-bonus":   `{"bonus_id":"b","points":1,"reason":"waited"}`, "adjust-points": `{"adjustment_id":"a","points":1,"reason":"wrong"}`,
 	"approve-points": `{"proposal_id":"a"}`, "reject-points": `{"proposal_id":"a","reason":"right"}`,
 	"record-cost": `{"cost_id":"c1","kind":"service","amount":{"amount_minor":1,"currency":"EUR"}}`, "cancel-cost": `{"cost_id":"c1","reason":"typed twice"}`,
+	"add-to-segment": `{"segment_id":"guests"}`, "remove-from-segment": `{"segment_id":"guests"}`,
 	"override-tier": `{"tier":"gold","until":"2026-12-31","reason":"loyal"}`, "lift-tier-override": `{"reason":"wrong"}`, "evaluate-tier": `{}`,
 }
 
