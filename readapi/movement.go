@@ -226,7 +226,7 @@ func (p *params) sideWanted(name string) side {
 }
 
 func (s side) takes(o side) bool {
-	return (s.label == "" || s.label == o.label && o.reason == "") && (s.reason == "" || s.reason == o.reason)
+	return (s.label == "" || s.label == o.label) && (s.reason == "" || s.reason == o.reason)
 }
 
 func (a *API) movedCustomers(w http.ResponseWriter, r *http.Request) error {

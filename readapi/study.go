@@ -159,8 +159,8 @@ func (b *buyer) on(data any, zone *time.Location) domain.Date {
 }
 
 // buyers folds the orders of all customers from the log, each as of the end of some
-// days. It holds them in memory, a hundred bytes or two an order and day, and no more
-// than that. It returns the position that it has read to.
+// days. It holds them in memory, some 200 bytes an order and 120 for another day, and
+// no more than that. It returns the position that it has read to.
 func (a *API) buyers(ctx context.Context, q *inquiry, days []domain.Date) (map[uuid.UUID]*buyer, uint64, error) {
 	all, currencies := map[uuid.UUID]*buyer{}, map[string]string{}
 	parked, err := a.parked(ctx)

@@ -48,6 +48,14 @@ func BenchmarkMaster(b *testing.B) {
 		s.must("calendar", "close", "1998-06-30")
 		report("close-day-s", time.Since(started).Seconds())
 		b.Logf("labels of the master at 1998-06-30: %v", labelCounts(b, s))
+		for name, args := range map[string][]string{
+			"study-s": {"--as-of", "1997-09-30"}, "study-by-source-s": {"--as-of", "1997-09-30", "--source", "cdnow"},
+			"movement-s": {"--moved-since", "1997-09-30"}, "live-export-s": nil,
+		} {
+			started = time.Now()
+			s.must(append([]string{"rfm"}, args...)...)
+			report(name, time.Since(started).Seconds())
+		}
 
 		raws := wholeLog(b, s)
 		report("log-events", float64(len(raws)))
