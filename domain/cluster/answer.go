@@ -5,7 +5,7 @@ import "slices"
 // State is what is remembered of a clustering.
 type State struct {
 	Version int         // of the clusters that stand; 0: none were found yet
-	Open    []Requested // what is asked for and not answered, in the order of the log
+	Open    []Requested // what was asked for since the last answer
 	Any     bool
 	Last    uint64 // the position of the last request that was answered
 }
@@ -24,11 +24,10 @@ func (s State) Evolve(e Event) State {
 	return s
 }
 
+// answered forgets all that is open: what is asked for again meanwhile is computed
+// again, which is better than what was passed over being asked for in vain for ever.
 func (s *State) answered(position uint64) {
-	s.Any, s.Last = true, position
-	if len(s.Open) > 0 {
-		s.Open = s.Open[1:]
-	}
+	s.Any, s.Last, s.Open = true, position, nil
 }
 
 // asked says whether the same is asked for and not answered yet.

@@ -32,7 +32,7 @@ func Solve(r Requested, trigger string, position uint64, p *Population) Answer {
 		least, most = r.MinK, r.MaxK
 	}
 	if size < least {
-		return failed(CodeTooFew, "there are %d customers with every feature (%d lack one) for %d clusters; ask for fewer, or by other features", size, p.Excluded, least)
+		return failed(CodeTooFew, "too few customers with every feature for %d clusters: %d (%d lack one); ask for fewer, or by other features", least, size, p.Excluded)
 	}
 	f := &Fitted{
 		ClusterID: r.ClusterID, Trigger: trigger, TriggerPosition: position, AsOf: r.AsOf, Currency: p.Currency,
@@ -40,11 +40,11 @@ func Solve(r Requested, trigger string, position uint64, p *Population) Answer {
 	}
 	rows := f.scale(p)
 	if len(f.Features) == 0 {
-		return failed(CodeNoVariance, "nobody of %d customers differs in any feature; ask for other features", size)
+		return failed(CodeNoVariance, "nobody differs from anybody in any feature, of %d; ask for clusters by other features", size)
 	}
 	different := f.different(rows, most)
 	if different < least {
-		return failed(CodeTooFew, "there are %d different customers for %d clusters; ask for fewer, or by other features", different, least)
+		return failed(CodeTooFew, "too few different customers for %d clusters: %d; ask for fewer, or by other features", least, different)
 	}
 	most = min(most, different)
 

@@ -257,10 +257,10 @@ func TestWhatCannotBeGrouped(t *testing.T) {
 		code   string
 		detail string
 	}{
-		{"nobody", 0, nil, CodeTooFew, "there are 0 customers with every feature (0 lack one) for 2 clusters; ask for fewer, or by other features"},
-		{"one", 3, [][]int64{{1, 1, 1}, nil, nil}, CodeTooFew, "there are 1 customers with every feature (2 lack one) for 3 clusters; ask for fewer, or by other features"},
-		{"all alike", 2, [][]int64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}, CodeNoVariance, "nobody of 3 customers differs in any feature; ask for other features"},
-		{"too much alike", 3, [][]int64{{1, 2, 3}, {1, 2, 3}, {1, 2, 4}}, CodeTooFew, "there are 2 different customers for 3 clusters; ask for fewer, or by other features"},
+		{"nobody", 0, nil, CodeTooFew, "too few customers with every feature for 2 clusters: 0 (0 lack one); ask for fewer, or by other features"},
+		{"one", 3, [][]int64{{1, 1, 1}, nil, nil}, CodeTooFew, "too few customers with every feature for 3 clusters: 1 (2 lack one); ask for fewer, or by other features"},
+		{"all alike", 2, [][]int64{{1, 2, 3}, {1, 2, 3}, {1, 2, 3}}, CodeNoVariance, "nobody differs from anybody in any feature, of 3; ask for clusters by other features"},
+		{"too much alike", 3, [][]int64{{1, 2, 3}, {1, 2, 3}, {1, 2, 4}}, CodeTooFew, "too few different customers for 3 clusters: 2; ask for fewer, or by other features"},
 	} {
 		r := requested(func(e *Requested) {
 			if c.k > 0 {
