@@ -95,11 +95,25 @@ const maxProblems = 5
 
 // say notes what is wrong at a place: its line from 1 on, its column from 0 on.
 func (p *problems) say(line, column int, detail string) {
+	column = p.called(line, column)
 	s := fmt.Sprintf("line %d, column %d: %s", max(line, 1), max(column, 0)+1, detail)
 	if len(p.said) < maxProblems && !slices.Contains(p.said, s) {
 		p.said = append(p.said, s)
 		p.Add("/rule", "%s", s)
 	}
+}
+
+// called returns the place of the name of a call, whose place is that of its bracket.
+func (p *problems) called(line, column int) int {
+	rest := lineOf(p.text, line)
+	if column < 1 || column >= len(rest) || rest[column] != '(' {
+		return column
+	}
+	at := column
+	for at > 0 && inWord(rest[at-1]) {
+		at--
+	}
+	return at
 }
 
 // at notes what is wrong with an expression.
@@ -161,6 +175,9 @@ func (p *problems) words(e *common.Error, parsed *ast.AST) string {
 		return misapplied(m[1], m[2])
 	}
 	if m := noSelection.FindStringSubmatch(message); m != nil {
+		if name := wordAt(p.text, e.Location.Line(), e.Location.Column()+1); slices.Contains(declaredFunctions, name) {
+			return fmt.Sprintf("%s is a function: write .%s(…)", name, name)
+		}
 		return wordsOf(m[1]) + " has no members"
 	}
 	if m := notBoolean.FindStringSubmatch(message); m != nil {
@@ -189,34 +206,46 @@ func (p *problems) words(e *common.Error, parsed *ast.AST) string {
 	if strings.Contains(message, "<EOF>") {
 		return "the rule ends too early"
 	}
-	if word := wordAt(p.text, e.Location); strings.Contains(message, "unexpected token") || strings.Contains(message, "mismatched input") {
+	if strings.HasPrefix(message, "expected identifier") {
+		return "a name is missing; one that is a word of the language is written attributes.`in`"
+	}
+	for _, stray := range []string{"unexpected token", "mismatched input", "unexpected character", "reserved identifier"} {
+		word := wordAt(p.text, e.Location.Line(), e.Location.Column())
+		if !strings.Contains(message, stray) || word == "" {
+			continue
+		}
 		if advice[word] != "" {
 			return advice[word]
 		}
-		if word != "" {
-			return fmt.Sprintf("%q is not expected here", cut(word))
-		}
+		return fmt.Sprintf("%q is not expected here", cut(word))
 	}
 	return expecting.ReplaceAllString(message, "")
 }
 
 // wordAt returns the word or sign at a place of a text.
-func wordAt(text string, at common.Location) string {
-	lines := strings.Split(text, "\n")
-	if at.Line() < 1 || at.Line() > len(lines) {
+func wordAt(text string, line, column int) string {
+	rest := lineOf(text, line)
+	if column < 0 || column >= len(rest) {
 		return ""
 	}
-	rest := []rune(lines[at.Line()-1])
-	if at.Column() >= len(rest) {
-		return ""
-	}
-	rest = rest[max(at.Column(), 0):]
+	rest = rest[column:]
 	n := 0
-	for n < len(rest) && (rest[n] == '_' || unicode.IsLetter(rest[n]) || unicode.IsDigit(rest[n])) {
+	for n < len(rest) && inWord(rest[n]) {
 		n++
 	}
 	return string(rest[:max(n, 1)])
 }
+
+// lineOf returns a line of a text, counted from 1 on.
+func lineOf(text string, line int) []rune {
+	for range line - 1 {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	return []rune(text)
+}
+
+func inWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // advice says what to write instead of what people try.
 var advice = map[string]string{
@@ -227,6 +256,9 @@ var advice = map[string]string{
 	"and":       "and is written &&",
 	"or":        "or is written ||",
 	"not":       "not is written !",
+	"if":        "if is written condition ? this : that",
+	"=":         "equality is written ==",
+	"customer":  "members of the customer are written by themselves: kind == \"person\"",
 	"consents":  "consents are asked for by consent(purpose, channel)",
 	"AND":       "and is written &&",
 	"OR":        "or is written ||",
@@ -243,6 +275,9 @@ func (p *problems) unknownName(name string) string {
 	}
 	for _, s := range declaredFunctions {
 		known = append(known, s)
+	}
+	if slices.Contains(declaredFunctions, name) {
+		return fmt.Sprintf("%s is a function: write %s(…)", name, name)
 	}
 	if slices.Contains(known, name) {
 		return "maps and records cannot be written in a rule"
@@ -371,10 +406,23 @@ func misapplied(name, signature string) string {
 		}
 		return fmt.Sprintf("%s is not for %s with %s", n, words[0], strings.Join(words[1:], " and "))
 	}
+	if onlyMethod(name) {
+		return fmt.Sprintf("%s is written behind what it is of, as in orders.%s(…)", name, name)
+	}
 	if len(words) == 0 {
 		return name + " needs arguments"
 	}
 	return name + " does not take " + list
+}
+
+// onlyMethod says whether a function is only called on something.
+func onlyMethod(name string) bool {
+	method, function := false, false
+	for _, s := range signatures() {
+		method = method || s.name == name && s.member
+		function = function || s.name == name && !s.member
+	}
+	return method && !function
 }
 
 var operators = map[string]string{"_&&_": "&&", "_||_": "||", "!_": "!", "_?_:_": "?:"}
