@@ -180,7 +180,7 @@ type Order struct {
 // Happening is one event of the customer: when it happened, and what it says that is
 // neither personal nor nested.
 type Happening struct {
-	Type   string         `cel:"type"` // the wire name, such as customer.tag-added
+	Type   string         `cel:"type"` // the wire name, such as customer.tag_added
 	ID     uuid.UUID      `cel:"-"`
 	On     domain.Date    `cel:"on"`
 	Fields map[string]any `cel:"fields"` // string, int64, float64 or bool, by name

@@ -3,6 +3,7 @@ package segment_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -303,8 +304,12 @@ func TestAnyDay(t *testing.T) {
 			if err != nil || got.Member != rule.holds(c, &on) {
 				t.Fatalf("%s on %v: %v (%v), want %v, of %+v", rule.text, on, got.Member, err, !got.Member, c)
 			}
-			if clauses := r.Explain(c, Moment{On: &on}); clauses[0].Is != fmt.Sprint(got.Member) {
+			clauses := r.Explain(c, Moment{On: &on})
+			if clauses[0].Is != fmt.Sprint(got.Member) {
 				t.Fatalf("%s on %v is explained as %s", rule.text, on, clauses[0].Is)
+			}
+			if apart := strings.HasPrefix(rule.text, "(") || strings.HasPrefix(rule.text, "!"); apart != (len(clauses) > 1) {
+				t.Fatalf("%s is taken apart into %d clauses", rule.text, len(clauses))
 			}
 		}
 	}
