@@ -56,6 +56,7 @@ type engine struct {
 	writer     *commands.Writer
 	manager    *projections.Manager
 	calibrator *jobs.Calibrator
+	clusterer  *jobs.Clusterer
 	closer     *jobs.DayCloser
 	handovers  *jobs.Handovers
 	transfers  *jobs.Transfers
@@ -191,6 +192,7 @@ func (e *engine) wire() {
 	}
 	metrics.registry.MustRegister(e.manager)
 	e.calibrator = &jobs.Calibrator{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
+	e.clusterer = &jobs.Clusterer{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
 	e.closer = &jobs.DayCloser{Writer: e.writer, Logger: e.log}
 	e.handovers = &jobs.Handovers{Writer: e.writer, Logger: e.log}
 	e.transfers = &jobs.Transfers{Writer: e.writer, Logger: e.log}
@@ -241,6 +243,7 @@ func (e *engine) start(g *errgroup.Group, ctx context.Context) {
 			}
 			jobs, ctx := errgroup.WithContext(ctx)
 			jobs.Go(func() error { return e.calibrator.Run(ctx) })
+			jobs.Go(func() error { return e.clusterer.Run(ctx) })
 			jobs.Go(func() error { return e.closer.Run(ctx) })
 			jobs.Go(func() error { return e.handovers.Run(ctx) })
 			jobs.Go(func() error { return e.transfers.Run(ctx) })
