@@ -140,7 +140,7 @@ var docFunctions = []DocFunction{
 	{"max", "the largest of a list of numbers or dates; of nothing it is not known", `days_since(orders.map(o, o.on).max()) >= 180`},
 	{"first", "the first element; of nothing, none of its members is known", `orders.first().channel == "store"`},
 	{"last", "the last element; of nothing, none of its members is known", `days_since(orders.last().on) >= 90`},
-	{"events", "the customer's events of a type, by its name in the log; the fields are those of the event that are not personal and not nested", `events("customer.tag_added").exists(e, e.fields.tag == "vip")`},
+	{"events", "the customer's events of a type, by its name in the log; the fields are those of the event that are not personal and not nested", `events("customer.contact_recorded").exists(e, e.fields.channel == "email")`},
 	{"followed_by", "whether some of the first is followed by one of the second within n days; on the same day by one that was recorded later", `orders.followed_by(events("customer.refund_recorded"), 14)`},
 	{"not_followed_by", "whether some of the first is not followed by any of the second within n days, and those days have passed", `events("customer.coupon_issued").not_followed_by(orders, 60)`},
 	{"consent", "whether the customer consents to a purpose on a channel", `consent("marketing", "email")`},
