@@ -123,7 +123,8 @@ func rebuild(t *testing.T, s *shop, view string) {
 	m := s.manager(s.store)
 	defer s.manage(m)()
 	s.caughtUp(m)
-	id, err := m.StartRebuild(t.Context(), view)
+	elapse(0) // nothing wakes m by itself until its clock goes on
+	id, err := s.manager(s.store).StartRebuild(t.Context(), view)
 	if err != nil {
 		t.Fatal(err)
 	}
