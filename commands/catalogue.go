@@ -97,6 +97,7 @@ var Catalogue = []Definition{
 	define[policy.State, policy.Event, policy.PublishCare](Policies(policy.KindCare), "publish-policy", "Publish the next version of the policy that says at which moments customers are thought of, and how").creates(),
 	define[policy.State, policy.Event, policy.PublishValue](Policies(policy.KindValue), "publish-policy", "Publish the next version of the policy that says how customers are valued").creates(),
 	define[policy.State, policy.Event, policy.Calibrate](Policies(policy.KindRFM), "calibrate", "Compute the cut points anew, as of the last closed day"),
+	define[policy.State, policy.Event, policy.CalibrateValue](Policies(policy.KindValue), "calibrate", "Compute the percentiles of what customers are worth anew, as of the last closed day"),
 	defineCluster[cluster.Fit]("fit-clusters", "Group the customers who are alike, as of the last closed day"),
 	aboutPair(define[duplicate.State, duplicate.Event, duplicate.Reject](Duplicates, "reject-duplicate", "Say that two customers are not one and the same, for ever")),
 	define[attribute.Schema, attribute.Event, attribute.Define](Schema, "define-attribute", "Say what customers have beside what every customer has").creates(),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/eventschema"
 )
 
@@ -363,17 +364,19 @@ func (m *Manager) WaitCaughtUp(ctx context.Context, position uint64) error {
 func settledNotes(ctx context.Context, streams Streams, schema Schema, views []Projection) (func(view, note string) bool, error) {
 	type key struct{ view, note string }
 	known := map[key]bool{}
-	for raw, err := range streams.Read(ctx, rfm.CalibrationStream, 0) {
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", rfm.CalibrationStream, err)
-		}
-		e, err := schema.Open(raw, nil)
-		if err != nil {
-			continue // the partitions stop at it and say so
-		}
-		for _, v := range views {
-			if note, ok := v.settled(e); ok {
-				known[key{v.String(), note}] = true
+	for _, stream := range []string{rfm.CalibrationStream, value.CalibrationStream} {
+		for raw, err := range streams.Read(ctx, stream, 0) {
+			if err != nil {
+				return nil, fmt.Errorf("read %s: %w", stream, err)
+			}
+			e, err := schema.Open(raw, nil)
+			if err != nil {
+				continue // the partitions stop at it and say so
+			}
+			for _, v := range views {
+				if note, ok := v.settled(e); ok {
+					known[key{v.String(), note}] = true
+				}
 			}
 		}
 	}

@@ -49,13 +49,13 @@ func (w *World) evolveSegments(e Event) *World {
 			return w
 		}
 		next.Value, next.ValueFailed = &d, nil
-		next.answerValue(d.TriggerPosition)
+		next.answerValue(e, d.TriggerPosition)
 	case value.CalibrationFailed:
 		if w.valueAnswered(d.TriggerPosition) {
 			return w
 		}
 		next.ValueFailed = &d
-		next.answerValue(d.TriggerPosition)
+		next.answerValue(e, d.TriggerPosition)
 	case cluster.Fitted:
 		if is := w.Clusters[d.ClusterID]; is != nil && is.TriggerPosition >= d.TriggerPosition {
 			return w
@@ -106,7 +106,8 @@ func (w *World) UsesValue() bool {
 	})
 }
 
-func (w *World) answerValue(trigger uint64) {
+func (w *World) answerValue(e Event, trigger uint64) {
+	w.ValueAnsweredAt = e.Position
 	for len(w.ValueAsked) > 0 && w.ValueAsked[0].Position <= trigger {
 		w.ValueAsked = w.ValueAsked[1:]
 	}

@@ -37,10 +37,12 @@ type World struct {
 
 	Segments *segment.Set `json:"segments,omitempty"`
 	// Value is the calibration of the customers' worth that stands, ValueFailed the
-	// attempt after it, if that failed, ValueAsked those still to come.
-	Value       *value.Calibrated        `json:"value,omitempty"`
-	ValueFailed *value.CalibrationFailed `json:"value_failed,omitempty"`
-	ValueAsked  []AskedCalibration       `json:"value_asked,omitempty"`
+	// attempt after it, if that failed, ValueAsked those still to come, and
+	// ValueAnsweredAt the position of the last that came or failed.
+	Value           *value.Calibrated        `json:"value,omitempty"`
+	ValueFailed     *value.CalibrationFailed `json:"value_failed,omitempty"`
+	ValueAsked      []AskedCalibration       `json:"value_asked,omitempty"`
+	ValueAnsweredAt uint64                   `json:"value_answered_at,omitempty"`
 	// Clusters are the fits that stand, by the id of the clustering.
 	Clusters map[string]*cluster.Fitted `json:"clusters,omitempty"`
 	// Sweep is what is on its way through the documents of the partition.
