@@ -58,7 +58,7 @@ func (a *API) Routes() []web.Route {
 	for _, d := range Catalogue {
 		routes = append(routes, a.route(d))
 	}
-	queries := append([]web.Route{a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.attributesRoute(), a.staffRoute()}, a.handoverRoutes()...)
+	queries := append([]web.Route{a.catalogueRoute(), a.calendarRoute(), a.shippedPoliciesRoute(), a.shippedSegmentsRoute(), a.attributesRoute(), a.staffRoute()}, a.handoverRoutes()...)
 	for _, q := range slices.Concat(queries, a.transferRoutes(), a.policyRoutes()) {
 		routes = append(routes, strict(q))
 	}

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/internal/web"
 )
 
@@ -142,6 +144,29 @@ func (a *API) shippedPoliciesRoute() web.Route {
 				return p.Err()
 			}
 			return web.WriteJSON(w, http.StatusOK, ShippedPolicies{Kind: policy.KindRFM, Policies: rfm.Shipped(currency)})
+		},
+	}
+}
+
+// ShippedSegments are the segments that come with the program.
+type ShippedSegments struct {
+	Segments []segment.Ready `json:"segments"` // each is a body for define-segment, as it is or changed
+}
+
+func (a *API) shippedSegmentsRoute() web.Route {
+	return web.Route{
+		Method: http.MethodGet, Path: "/v1/segments/shipped", Summary: "The segments that come with the program", Tag: "segments",
+		Detail:  "Each may be defined as it is or changed first: send it to define-segment. One that asks for others comes after them.",
+		Params:  []web.Param{{Name: "label", In: "query", Type: "string", Detail: "Only those with this label, such as rfm, value or lifecycle."}},
+		Answers: []web.Answer{{Status: http.StatusOK, Body: ShippedSegments{}}},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			label, list := r.URL.Query().Get("label"), ShippedSegments{Segments: []segment.Ready{}}
+			for _, s := range segment.Shipped() {
+				if label == "" || slices.Contains(s.Labels, label) {
+					list.Segments = append(list.Segments, s)
+				}
+			}
+			return web.WriteJSON(w, http.StatusOK, list)
 		},
 	}
 }

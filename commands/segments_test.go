@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -76,6 +77,25 @@ func TestSegmentsOverHTTP(t *testing.T) {
 	p := decode(t, s.Post("/v1/segments/define-segment", `{"segment_id":"y","kind":"dynamic","name":"Y","rule":"kind == \"person\"\n  && shoe_size > 40"}`)).Problem
 	if len(p.Errors) != 1 || !strings.HasPrefix(p.Errors[0].Detail, `line 2, column 6: "shoe_size" is not `) || !strings.HasSuffix(p.Detail, p.Errors[0].Detail) {
 		t.Errorf("%+v", p)
+	}
+	// What comes with the program is taken as it is.
+	var shipped commands.ShippedSegments
+	a := s.Get("/v1/segments/shipped?label=consent")
+	if err := a.JSON(&shipped); err != nil || a.Status != 200 || len(shipped.Segments) != 3 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	for _, ready := range shipped.Segments {
+		body, err := json.Marshal(ready)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps([3]string{"define-segment", string(body), map[bool]string{true: "422 validation_failed /rule", false: "201 segment.defined"}[ready.SegmentID == "win-back"]})
+	}
+	if a := s.Get("/v1/segments/shipped?labels=rfm"); a.Status != 400 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := s.Get("/v1/segments/shipped"); a.Status != 200 || a.JSON(&shipped) != nil || len(shipped.Segments) != len(segment.Shipped()) {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	// Lines of many are decided one after the other, each knowing those before it.
 	lines := s.bulk(t, strings.Join([]string{

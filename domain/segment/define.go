@@ -130,10 +130,15 @@ func (c Define) Stream() string { return Stream(c.SegmentID) }
 // Refuses lists the refusals that are the command's own.
 func (Define) Refuses() []*domain.Error { return []*domain.Error{ErrExists, ErrCycle, ErrTooMany} }
 
+// addresses are what else is found where a segment is found by its id.
+var addresses = []string{"shipped", "language", "overlap", "preview"}
+
 // Decide implements domain.Command.
 func (c Define) Decide(s State) ([]Event, error) {
 	var p domain.Problems
-	CheckID(&p, "/segment_id", c.SegmentID)
+	if CheckID(&p, "/segment_id", c.SegmentID); slices.Contains(addresses, c.SegmentID) {
+		p.Add("/segment_id", "is an address of its own below /v1/segments; choose another")
+	}
 	if c.Kind == "" {
 		p.Add("/kind", "is required")
 	}

@@ -182,7 +182,7 @@ func TestDefine(t *testing.T) {
 		When: Define{Definition: definition(vips, among(MaxSegments).With(Archived{SegmentID: "s0001"}, uuid.Nil, 0)), SegmentID: "vips", Kind: Dynamic},
 		Then: []Event{vips},
 	}}
-	for _, id := range []string{"", "1st", "-a", "a_b", "a b", "ä", "Vips", strings.Repeat("a", 65)} {
+	for _, id := range []string{"", "1st", "-a", "a_b", "a b", "ä", "Vips", strings.Repeat("a", 65), "shipped", "language"} {
 		tables = append(tables, scenario{
 			Name: fmt.Sprintf("the id %q", id), When: defines(with(guests, func(d *Defined) { d.SegmentID = id })),
 			Error: domain.ErrValidation, Fields: []string{"/segment_id"},
