@@ -48,26 +48,26 @@ const (
 
 // engine is everything one process runs, wired together.
 type engine struct {
-	roles      []string
-	node       *esnode.Node // nil with a store of somebody else
-	socket     net.Listener // of the node
-	store      *esdb.Store
-	redis      *redisdb.DB
-	writer     *commands.Writer
-	manager    *projections.Manager
-	calibrator *jobs.Calibrator
-	clusterer  *jobs.Clusterer
-	closer     *jobs.DayCloser
-	handovers  *jobs.Handovers
-	transfers  *jobs.Transfers
-	keepers    []*jobs.Keeper
-	eraser     *jobs.Eraser
-	handler    http.Handler
-	deployment deployment.Created
-	founded    uint64 // a position at which the deployment is in the log
-	log        *slog.Logger
-	about      []string // what a person at the start wants to know
-	closers    []func() error
+	roles       []string
+	node        *esnode.Node // nil with a store of somebody else
+	socket      net.Listener // of the node
+	store       *esdb.Store
+	redis       *redisdb.DB
+	writer      *commands.Writer
+	manager     *projections.Manager
+	calibrators []*jobs.Calibrator
+	clusterer   *jobs.Clusterer
+	closer      *jobs.DayCloser
+	handovers   *jobs.Handovers
+	transfers   *jobs.Transfers
+	keepers     []*jobs.Keeper
+	eraser      *jobs.Eraser
+	handler     http.Handler
+	deployment  deployment.Created
+	founded     uint64 // a position at which the deployment is in the log
+	log         *slog.Logger
+	about       []string // what a person at the start wants to know
+	closers     []func() error
 }
 
 // open connects or starts every part, without running anything yet.
@@ -191,7 +191,9 @@ func (e *engine) wire() {
 		Metrics: metrics.projections, Logger: e.log,
 	}
 	metrics.registry.MustRegister(e.manager)
-	e.calibrator = &jobs.Calibrator{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
+	for _, kind := range []jobs.Calibration{jobs.Scores, jobs.Worth} {
+		e.calibrators = append(e.calibrators, &jobs.Calibrator{Of: kind, ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log})
+	}
 	e.clusterer = &jobs.Clusterer{ReadModels: e.redis, Log: e.store, Writer: e.writer, Logger: e.log}
 	e.closer = &jobs.DayCloser{Writer: e.writer, Logger: e.log}
 	e.handovers = &jobs.Handovers{Writer: e.writer, Logger: e.log}
@@ -218,7 +220,7 @@ func (e *engine) wire() {
 		routes = append(routes, queries.HealthRoutes()...)
 	}
 	if e.has("commands") {
-		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed, Export: queries.Export}).Routes()...)
+		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed, Export: queries.Export, Audience: queries.Audience}).Routes()...)
 	}
 	router := web.Router(routes, web.Config{Title: "Rapport", Version: version(), Log: e.log, Wrap: metrics.wrap})
 	// Only loopback reaches it: what the process does with its time and memory.
@@ -242,7 +244,9 @@ func (e *engine) start(g *errgroup.Group, ctx context.Context) {
 				return err
 			}
 			jobs, ctx := errgroup.WithContext(ctx)
-			jobs.Go(func() error { return e.calibrator.Run(ctx) })
+			for _, c := range e.calibrators {
+				jobs.Go(func() error { return c.Run(ctx) })
+			}
 			jobs.Go(func() error { return e.clusterer.Run(ctx) })
 			jobs.Go(func() error { return e.closer.Run(ctx) })
 			jobs.Go(func() error { return e.handovers.Run(ctx) })

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,11 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/commands"
-	"github.com/rapport-crm/rapport/domain/policy"
-	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
-	rfmview "github.com/rapport-crm/rapport/projections/rfm"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -31,11 +27,12 @@ type Follower interface {
 	Follow(ctx context.Context, after uint64, prefixes []string, deliver func(eventschema.Page) error) error
 }
 
-// Calibrator answers the calibrations that are asked for: when every partition
-// has contributed, it computes the cut points and records them. A population
-// that cannot be computed is recorded as a failure, and the cut points that stood
-// go on to stand.
+// Calibrator answers the calibrations of one kind that are asked for, in the order of
+// the log: when every partition has contributed, it computes the cut points and
+// records them. A population that cannot be computed is recorded as a failure, and
+// the cut points that stood go on to stand.
 type Calibrator struct {
+	Of         Calibration
 	ReadModels ReadModels
 	Log        Follower
 	Writer     *commands.Writer
@@ -45,7 +42,7 @@ type Calibrator struct {
 	wake   chan struct{} // the target has moved
 }
 
-// triggers are the events that may ask for a calibration.
+// triggers are the events by which something may fall due.
 var triggers = []string{"calendar.", "policy."}
 
 // Run works until ctx ends, and returns its error. Outages of the log and the
@@ -75,7 +72,7 @@ func (c *Calibrator) listen(ctx context.Context) error {
 	after := s.at
 	c.reach(after) // what is asked for up to there is in the world that work looks at next
 	for failures := 0; ctx.Err() == nil; failures++ {
-		err := c.Log.Follow(ctx, after, triggers, func(p eventschema.Page) error {
+		err := c.Log.Follow(ctx, after, c.Of.triggers, func(p eventschema.Page) error {
 			failures, after = 0, max(after, p.End)
 			if n := len(p.Events); n > 0 {
 				c.reach(p.Events[n-1].Position)
@@ -83,7 +80,7 @@ func (c *Calibrator) listen(ctx context.Context) error {
 			return nil
 		})
 		if ctx.Err() == nil {
-			logger(c.Logger).Warn("the calibrator lost the log", "error", err)
+			logger(c.Logger).Warn("the calibrator lost the log", "of", c.Of.view, "error", err)
 			wait(ctx, backoff(failures), nil)
 		}
 	}
@@ -115,10 +112,10 @@ func (c *Calibrator) work(ctx context.Context) error {
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			logger(c.Logger).Error("the calibration could not be made; it is tried again", "error", err)
+			logger(c.Logger).Error("the calibration could not be made; it is tried again", "of", c.Of.view, "error", err)
 			wait(ctx, backoff(failures), nil)
 			failures++
-		case s != nil && len(s.world.Asked) == 0 && s.at >= target:
+		case s != nil && len(c.Of.asked(s.world)) == 0 && s.at >= target:
 			failures = 0
 			select {
 			case <-c.wake:
@@ -149,7 +146,7 @@ func (c *Calibrator) look(ctx context.Context) (*situation, error) {
 		return nil, fmt.Errorf("catalogue: %w", err)
 	}
 	s := &situation{
-		generation: projections.Generation{View: rfmview.Name, Number: catalogue.Views[rfmview.Name].Serving},
+		generation: projections.Generation{View: c.Of.view, Number: catalogue.Views[c.Of.view].Serving},
 		partitions: catalogue.Partitions,
 	}
 	if s.generation.Number == 0 || s.partitions == 0 {
@@ -167,28 +164,23 @@ func (c *Calibrator) look(ctx context.Context) (*situation, error) {
 // answer answers what is asked for after a position, in order, as far as every
 // partition has contributed, and returns how far it came.
 func (c *Calibrator) answer(ctx context.Context, s *situation, done uint64) (uint64, error) {
-	for _, asked := range s.world.Asked {
+	for _, asked := range c.Of.asked(s.world) {
 		if asked.Position <= done {
 			continue // answered, and not applied yet
 		}
-		notes, err := c.ReadModels.Notes(ctx, s.generation, s.partitions, rfmview.NoteName(asked.Position))
+		notes, err := c.ReadModels.Notes(ctx, s.generation, s.partitions, c.Of.note(asked.Position))
 		if err != nil {
 			return done, fmt.Errorf("contributions of %s: %w", s.generation, err)
 		}
 		if slices.ContainsFunc(notes, func(n []byte) bool { return n == nil }) {
 			return done, nil
 		}
-		p, ok := s.world.PolicyVersion(policy.KindRFM, asked.PolicyVersion)
-		if !ok || p.RFM == nil {
-			return done, fmt.Errorf("version %d of the rfm policy is not in the world that asks for it", asked.PolicyVersion)
+		p, ok := s.world.PolicyVersion(c.Of.kind, asked.PolicyVersion)
+		if !ok {
+			return done, fmt.Errorf("version %d of the %s policy is not in the world that asks for it", asked.PolicyVersion, c.Of.kind)
 		}
-		what, err := Calibrate(asked, p.RFM, notes)
-		if err != nil {
-			return done, fmt.Errorf("calibration as of %s: %w", asked.AsOf, err)
-		}
-		_, err = commands.Execute(ctx, c.Writer, request(asked), what)
-		if err != nil && !errors.Is(err, commands.ErrKeyReused) { // reused: answered long ago, by another program, in other words
-			return done, fmt.Errorf("record the calibration as of %s: %w", asked.AsOf, err)
+		if err = c.Of.answer(ctx, c.Writer, c.request(asked), question{asked, p, notes}); err != nil {
+			return done, err
 		}
 		done = asked.Position
 	}
@@ -196,45 +188,13 @@ func (c *Calibrator) answer(ctx context.Context, s *situation, done uint64) (uin
 }
 
 // request is the same in every process that answers.
-func request(asked projections.AskedCalibration) commands.Request {
+func (c *Calibrator) request(asked projections.AskedCalibration) commands.Request {
 	return commands.Request{
-		Command:     uuid.NewSHA1(asked.Event, []byte(strconv.Itoa(asked.PolicyVersion))),
+		Command:     uuid.NewSHA1(asked.Event, []byte(c.Of.salt+strconv.Itoa(asked.PolicyVersion))),
 		Name:        "calibrate",
 		Actor:       eventschema.Actor{Kind: "system", ID: "calibrator"},
 		Channel:     "system",
 		Correlation: asked.Event,
 		Causation:   asked.Event,
 	}
-}
-
-// Calibrate computes what came of a calibration from the contributions of all
-// partitions, in memory for the contributions as they are stored and no more.
-func Calibrate(asked projections.AskedCalibration, p *rfm.Policy, notes [][]byte) (rfm.Answer, error) {
-	contributions := make([]*rfmview.Contribution, len(notes))
-	for i, n := range notes {
-		var err error
-		if contributions[i], err = rfmview.DecodeContribution(n); err != nil {
-			return rfm.Answer{}, fmt.Errorf("partition %d: %w", i, err)
-		}
-		if contributions[i].AsOf != asked.AsOf || contributions[i].PolicyVersion != asked.PolicyVersion {
-			return rfm.Answer{}, fmt.Errorf("partition %d contributes to %s by policy version %d: %w",
-				i, contributions[i].AsOf, contributions[i].PolicyVersion, rfmview.ErrDiffer)
-		}
-	}
-	population, foreign, err := rfmview.Merge(contributions)
-	if err != nil {
-		return rfm.Answer{}, err
-	}
-	if len(foreign) > 0 {
-		return rfm.Answer{Failed: &rfm.CalibrationFailed{
-			Trigger: asked.Event.String(), TriggerPosition: asked.Position, AsOf: asked.AsOf, PolicyVersion: asked.PolicyVersion,
-			Code: rfm.CodeCurrencyMixed, Detail: rfmview.Mixed(p, foreign),
-		}}, nil
-	}
-	cuts := rfm.Calibrate(p, population)
-	return rfm.Answer{Calibrated: &rfm.Calibrated{
-		Trigger: asked.Event.String(), TriggerPosition: asked.Position, AsOf: asked.AsOf, PolicyVersion: asked.PolicyVersion,
-		Currency: p.Currency, Population: int(population.Size),
-		Denominator: cuts.Denominator, Recency: cuts.Recency, Frequency: cuts.Frequency, Monetary: cuts.Monetary,
-	}}, nil
 }

@@ -167,7 +167,7 @@ func (d *deployment) calibrate(processes int) (stop func()) {
 	ctx, cancel := context.WithCancel(d.Context())
 	var group sync.WaitGroup
 	for range processes {
-		c := &jobs.Calibrator{ReadModels: d.store, Log: d.log, Writer: newWriter(d.log), Logger: slog.New(slog.DiscardHandler)}
+		c := &jobs.Calibrator{Of: jobs.Scores, ReadModels: d.store, Log: d.log, Writer: newWriter(d.log), Logger: slog.New(slog.DiscardHandler)}
 		group.Go(func() {
 			if err := c.Run(ctx); !errors.Is(err, context.Canceled) {
 				d.Error(err)
