@@ -262,6 +262,7 @@ func TestTheKeeperWaitsUntilTheReadModelsHaveTheDay(t *testing.T) {
 		d.closeDay(d.begun)
 		d.settle()
 		defer d.keep(1)()
+		synctest.Wait() // its first look is over
 		d.closeDay(d.begun + 100)
 		d.apply(0, 1, 2, 3)
 		elapse(time.Minute)
