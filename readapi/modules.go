@@ -15,9 +15,10 @@ const (
 	moduleCoupons   = "coupons"
 	moduleLoyalty   = "loyalty"
 	moduleValue     = "value"
+	moduleSegments  = "segments"
 )
 
-var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare, moduleLoyalty, moduleValue}
+var modules = []string{moduleProfile, moduleContacts, moduleConsent, moduleLifecycle, moduleOwnership, moduleOrders, moduleRights, moduleCoupons, moduleCare, moduleLoyalty, moduleValue, moduleSegments}
 
 // eventModules says what the events of a customer are about, by how their names
 // begin; the first line that fits decides.
@@ -52,6 +53,8 @@ var eventModules = []struct{ prefix, module string }{
 	{"customer.refund_", moduleOrders},
 	{"customer.coupon_", moduleCoupons},
 	{"customer.cost_", moduleValue},
+	{"customer.added_to_segment", moduleSegments},
+	{"customer.removed_from_segment", moduleSegments},
 	{"customer.program_", moduleLoyalty},
 	{"customer.points_", moduleLoyalty},
 	{"customer.redemption_", moduleLoyalty},
@@ -92,6 +95,7 @@ var fieldModules = map[string]string{
 	"care":        moduleCare,
 	"coupons":     moduleCoupons,
 	"loyalty":     moduleLoyalty,
+	"lists":       moduleSegments,
 }
 
 // moduleOfField returns what a field is about, by its path.

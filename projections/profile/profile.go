@@ -49,6 +49,7 @@ type Document struct {
 	Revision uint64 `json:"revision"` // of the customer's stream: what If-Match compares
 	customer.Profile
 	customer.Contacts
+	customer.Lists
 	Permissions customer.Permissions `json:"permissions,omitzero"`
 	Standing    customer.Standing    `json:"lifecycle,omitzero"`
 	Ownership   customer.Ownership   `json:"ownership,omitzero"`
@@ -92,6 +93,7 @@ func fold(d *Document, event projections.Event) bool {
 	}
 	d.Profile.Fold(r)
 	d.Contacts.Fold(r)
+	d.Lists.Fold(r)
 	d.Permissions.Fold(r)
 	d.Standing.Fold(r)
 	d.Ownership.Fold(r)
