@@ -43,7 +43,8 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	next := f.evolved(e)
 	cause, caused := f.View.caused(e, f.world, next)
 	joined := caused && f.world.Sweep != nil && f.View.joins(f.world.Sweep.Cause, cause)
-	if caused && f.world.Sweep != nil && !joined { // documents take one cause after the other
+	name, asked := f.View.asked(e, next)
+	if f.world.Sweep != nil && !joined && (caused || asked || next != f.world) { // all documents take the cause in the world in which it came
 		p.reach(e.Position - 1)
 		if err := p.finish(ctx, f); err != nil {
 			return err
@@ -54,7 +55,7 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 	if name, ok := f.View.settled(e); ok {
 		notes[name] = nil
 	}
-	if name, ok := f.View.asked(e, next); ok && (p.rules.Settled == nil || !p.rules.Settled(f.View.String(), name)) {
+	if asked && (p.rules.Settled == nil || !p.rules.Settled(f.View.String(), name)) {
 		note, err := p.collect(ctx, f, e, next)
 		if err != nil {
 			return err
@@ -62,10 +63,17 @@ func (p *Partition) evolve(ctx context.Context, f *filling, e Event) error {
 		notes[name] = note
 	}
 	if !f.View.rescores(e) {
+		var due []uuid.UUID
+		if caused && cause.Due != "" {
+			var err error
+			if due, err = p.due(ctx, f, cause); err != nil {
+				return err
+			}
+		}
 		f.world = next
 		f.note(notes)
 		if caused {
-			return p.cause(ctx, f, cause)
+			return p.cause(ctx, f, cause, due)
 		}
 		return nil
 	}

@@ -27,7 +27,7 @@ func (p *Partition) flush(ctx context.Context) error {
 		}
 	}
 	for _, f := range p.fillings {
-		f.saved, f.savedWorld = f.at, f.world
+		f.saved, f.savedWorld = f.checkpoint(), f.world
 		f.changed, f.notes, f.rescore = nil, nil, false
 	}
 	for _, r := range p.dirty {
@@ -52,7 +52,7 @@ func (p *Partition) commit(ctx context.Context, changes []Change) error {
 // change describes what a filling becomes; nil for nothing at all. The documents
 // count as clean afterwards.
 func (p *Partition) change(ctx context.Context, f *filling) (*Change, error) {
-	c := &Change{Generation: f.Generation(), From: f.saved, To: f.at, Notes: f.notes}
+	c := &Change{Generation: f.Generation(), From: f.saved, To: f.checkpoint(), Notes: f.notes}
 	if f.rescore {
 		customers, err := p.customers(ctx, f)
 		if err != nil {

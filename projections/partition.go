@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/eventschema"
@@ -93,6 +94,7 @@ type row struct {
 type held struct {
 	doc     document
 	raw     []byte // as it was loaded, until it is looked at
+	swept   uint64 // the last cause that it took ahead of the sweep
 	stored  bool   // the store has it
 	dirty   bool
 	places  []Place // if dirty and stored
@@ -147,6 +149,9 @@ func (p *Partition) Open(ctx context.Context) error {
 			return fmt.Errorf("open partition %d of %s: %w", p.number, f.Generation(), err)
 		}
 		f.saved, f.at, f.savedWorld, f.world = saved[i].Checkpoint, saved[i].Checkpoint, w, w
+		if strings.HasPrefix(f.at.Cursor, sweepMark) { // the world knows how far it came
+			f.at.Cursor = ""
+		}
 		f.totals, f.changed, f.notes, f.rescore, f.ahead = saved[i].Metrics, nil, nil, false, nil
 		if f.totals == nil {
 			f.totals = map[string]int64{}
@@ -382,8 +387,12 @@ func (p *Partition) fold(f *filling, r *row, e Event, raw *eventschema.Raw) (err
 			err = poison(*raw, fmt.Errorf("%s: panic: %v", f.View, cause))
 		}
 	}()
+	owes, err := f.owes(r)
+	if err != nil {
+		return fmt.Errorf("document of %s in %s: %w", r.customer, f.Generation(), err)
+	}
 	return p.alter(f, r, len(raw.Data), func(d document) bool {
-		swept := f.behind(r.customer) && d.change(f.world.Sweep.Cause, f.world)
+		swept := owes && d.change(f.world.Sweep.Cause, f.world)
 		return d.fold(e, f.world) || swept
 	})
 }

@@ -23,7 +23,9 @@ func (g Generation) String() string { return fmt.Sprintf("%s@%d", g.View, g.Numb
 
 // Checkpoint says how far a generation has applied the log in one partition.
 // Cursor is not empty while a broadcast event at the next position is being
-// applied in slices: documents of customers up to and including it are done.
+// applied in slices: documents of customers up to and including it are done. It is
+// not empty either while a sweep is on its way (see Cause): no two states of a
+// partition have the same checkpoint.
 type Checkpoint struct {
 	Position uint64
 	Cursor   string

@@ -44,22 +44,56 @@ type Sweep struct {
 // Reached says whether the sweep has come past a customer.
 func (s *Sweep) Reached(customer uuid.UUID) bool { return s == nil || customer.String() <= s.Cursor }
 
-// behind says whether a document has still to take the cause that sweeps.
-func (f *filling) behind(customer uuid.UUID) bool {
-	return f.world.Sweep != nil && !f.world.Sweep.Reached(customer)
+// last is the position of the last of the causes that go together.
+func (c Cause) last() uint64 {
+	if n := len(c.Joined); n > 0 {
+		return c.Joined[n-1].Position
+	}
+	return c.Position
+}
+
+// sweepMark begins the cursor of a checkpoint while a sweep is on its way. So no two
+// states of a partition have the same checkpoint, and of several writers who stand at
+// one position only one goes on.
+const sweepMark = "~"
+
+// checkpoint is what the store has to hold for what is in memory.
+func (f *filling) checkpoint() Checkpoint {
+	c := f.at
+	if s := f.world.Sweep; s != nil && c.Cursor == "" {
+		c.Cursor = sweepMark + s.Cursor
+	}
+	return c
+}
+
+// owes says whether a document has still to take the cause that sweeps. It says so
+// once: the document is to take it now.
+func (f *filling) owes(r *row) (bool, error) {
+	s, h := f.world.Sweep, &r.held[f.slot]
+	if s == nil || s.Reached(r.customer) || h.swept == s.Cause.last() {
+		return false, nil
+	}
+	h.swept = s.Cause.last()
+	doc, err := h.existing()
+	return doc != nil, err
 }
 
 // evolved returns the world after an event, with what this view knows of it.
-func (f *filling) evolved(e Event) *World {
-	next := f.world.Evolve(e)
-	if f.View.knowsSegments() {
+func (f *filling) evolved(e Event) *World { return f.View.evolve(f.world, e) }
+
+// Evolve returns the world after an event as the view knows it, without sweeps.
+func (v *View[D]) Evolve(w *World, e Event) *World { return v.evolve(w, e) }
+
+func (v *View[D]) evolve(w *World, e Event) *World {
+	next := w.Evolve(e)
+	if v.Segments {
 		next = next.evolveSegments(e)
 	}
 	return next
 }
 
-// cause lets a broadcast event change documents.
-func (p *Partition) cause(ctx context.Context, f *filling, c Cause) error {
+// cause lets a broadcast event change documents, of which some are due.
+func (p *Partition) cause(ctx context.Context, f *filling, c Cause, due []uuid.UUID) error {
 	if c.Due == "" {
 		w := *f.world
 		if pending := w.Sweep; pending != nil { // they go together, from the start
@@ -71,15 +105,12 @@ func (p *Partition) cause(ctx context.Context, f *filling, c Cause) error {
 		f.world, f.ahead = &w, nil
 		return nil
 	}
-	due, err := p.due(ctx, f, c)
-	if err != nil {
-		return err
-	}
 	return p.changeEach(ctx, f, due, c)
 }
 
 // due returns who is due. If all documents are in memory they are asked, else the
-// index in the store, which then must have all that came before.
+// index in the store, which then must have all that came before, and nothing of the
+// cause itself.
 func (p *Partition) due(ctx context.Context, f *filling, c Cause) (due []uuid.UUID, err error) {
 	if !p.complete {
 		p.reach(c.Position - 1)
@@ -110,7 +141,7 @@ func (p *Partition) changeEach(ctx context.Context, f *filling, customers []uuid
 		if err != nil {
 			return fmt.Errorf("document of %s in %s: %w", r.customer, f.Generation(), err)
 		}
-		if doc == nil {
+		if doc == nil || c.Due == "" && r.held[f.slot].swept == c.last() { // nobody is there, or took it already
 			continue
 		}
 		if err := p.alter(f, r, 0, func(d document) bool { return d.change(c, f.world) }); err != nil {
@@ -203,13 +234,19 @@ func (p *Partition) Sweeping() bool {
 // Sweep changes some more documents, commits them, and says whether more are
 // left. After an error the partition has forgotten what it knew.
 func (p *Partition) Sweep(ctx context.Context) (more bool, err error) {
-	if err = p.Open(ctx); err == nil {
-		err = p.sweepOn(ctx)
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("sweep of partition %d: panic: %v", p.number, cause)
+		}
+		if err != nil {
+			p.Forget()
+		}
+		more = p.Sweeping()
+	}()
+	if err = p.Open(ctx); err != nil {
+		return false, err
 	}
-	if err != nil {
-		p.Forget()
-	}
-	return p.Sweeping(), err
+	return false, p.sweepOn(ctx)
 }
 
 func (p *Partition) sweepOn(ctx context.Context) error {

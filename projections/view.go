@@ -113,7 +113,7 @@ type Projection interface {
 	fmt.Stringer // the view's name
 
 	fresh() document
-	knowsSegments() bool
+	evolve(*World, Event) *World
 	caused(e Event, before, after *World) (Cause, bool)
 	joins(pending, next Cause) bool
 	weight() int // bytes of memory that an empty document takes, about
@@ -168,8 +168,6 @@ func (v *View[D]) Documents(events ...Event) map[uuid.UUID]D {
 }
 
 func (v *View[D]) fresh() document { return &holder[D]{view: v} }
-
-func (v *View[D]) knowsSegments() bool { return v.Segments }
 
 func (v *View[D]) caused(e Event, before, after *World) (c Cause, ok bool) {
 	if v.Caused == nil {

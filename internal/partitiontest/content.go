@@ -94,13 +94,28 @@ func (w *Writer) Opened(log []eventschema.Raw) []projections.Event {
 }
 
 // Expect is what folding a log from the start gives: no batches, no memory, no
-// differences, nothing clever.
+// differences, nothing clever. What a broadcast event changes, it changes at once.
 func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events []projections.Event) Content {
 	t.Helper()
-	w := new(projections.World)
+	w, docs := new(projections.World), map[uuid.UUID]D{}
+	absent := text(t, new(D))
+	keep := func(id uuid.UUID, d D) {
+		if docs[id] = d; text(t, d) == absent {
+			delete(docs, id)
+		}
+	}
 	c := Content{Documents: map[uuid.UUID]string{}, Indexes: map[string][]string{}, Metrics: map[string]int64{}, Notes: map[string]string{}}
-	for i, e := range events {
-		next := w.Evolve(e)
+	for _, e := range events {
+		next := v.Evolve(w, e)
+		if id := e.Meta.Customer; id != uuid.Nil {
+			d := docs[id]
+			if v.FoldIn != nil {
+				v.FoldIn(&d, e, next)
+			} else {
+				v.Fold(&d, e)
+			}
+			keep(id, d)
+		}
 		if v.Contribution != nil && e.Meta.Customer == uuid.Nil {
 			if name, ok := v.Contribution.Settled(e); ok {
 				for p := range partitions {
@@ -108,11 +123,21 @@ func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events 
 				}
 			}
 			if name, ok := v.Contribution.Asked(e, next); ok {
-				docs := v.Documents(events[:i]...)
 				for p := range partitions {
 					note, err := v.Contribution.Collect(e, next, sorted(docs, p, partitions))
 					check(t, err)
 					c.Notes[fmt.Sprint(p, " ", name)] = string(note)
+				}
+			}
+		}
+		if v.Caused != nil && e.Meta.Customer == uuid.Nil {
+			if cause, ok := v.Caused(e, w, next); ok {
+				for id, d := range maps.Clone(docs) {
+					if on := v.Due(&d); cause.Due != "" && (on == "" || on > cause.Due) {
+						continue
+					}
+					v.Change(&d, cause, next)
+					keep(id, d)
 				}
 			}
 		}
@@ -121,10 +146,13 @@ func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events 
 	world, err := w.Encode()
 	check(t, err)
 	c.World = string(world)
-	for id, d := range v.Documents(events...) {
-		stored, err := json.Marshal(d)
-		check(t, err)
-		c.Documents[id] = string(stored)
+	for id, d := range docs {
+		c.Documents[id] = text(t, d)
+		if v.Due != nil {
+			if on := v.Due(&d); on != "" {
+				c.Indexes[projections.IndexDue] = append(c.Indexes[projections.IndexDue], on+"\x00"+id.String())
+			}
+		}
 		if v.Indexes != nil {
 			for _, p := range v.Indexes(&d, w) {
 				c.Indexes[p.Index] = append(c.Indexes[p.Index], p.Key+"\x00"+id.String())
@@ -141,6 +169,13 @@ func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events 
 		slices.Sort(members)
 	}
 	return c
+}
+
+func text(t testing.TB, v any) string {
+	t.Helper()
+	stored, err := json.Marshal(v)
+	check(t, err)
+	return string(stored)
 }
 
 func sorted[D any](docs map[uuid.UUID]D, p, partitions int) iter.Seq2[uuid.UUID, *D] {

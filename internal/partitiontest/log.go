@@ -13,6 +13,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
+	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
@@ -107,6 +108,17 @@ func (w *Writer) Calibrate(trigger uint64, cut int64) eventschema.Raw {
 	return w.Event(rfm.CalibrationStream, uuid.Nil, rfm.Calibrated{TriggerPosition: trigger, Denominator: 1, Monetary: []int64{cut}})
 }
 
+// Publish returns a version of a policy that says nothing but that it is there, or
+// one of scores, which a calibration is asked for by.
+func (w *Writer) Publish(kind string, version int, from domain.Date) eventschema.Raw {
+	w.tb.Helper()
+	p := policy.Published{Kind: kind, Version: version, EffectiveFrom: from}
+	if kind == policy.KindRFM {
+		p.RFM = new(rfm.Policy)
+	}
+	return w.Event(policy.Stream(kind), uuid.Nil, p)
+}
+
 // Key implements projections.KeySource.
 func (w *Writer) Key(_ context.Context, c uuid.UUID) (string, []byte, bool, error) {
 	d, ok := w.stored[c]
@@ -114,7 +126,7 @@ func (w *Writer) Key(_ context.Context, c uuid.UUID) (string, []byte, bool, erro
 }
 
 // History returns a random log: customers who come, buy and cancel, days that
-// close, and calibrations that answer some of them. Positions have gaps.
+// close, calibrations that answer some of them, and policies. Positions have gaps.
 func (w *Writer) History(r *rand.Rand, events, customers int) []eventschema.Raw {
 	var log []eventschema.Raw
 	var position uint64
@@ -127,7 +139,7 @@ func (w *Writer) History(r *rand.Rand, events, customers int) []eventschema.Raw 
 	}
 	day := domain.NewDate(2024, 1, 1)
 	var closes []uint64
-	open := map[uuid.UUID][]string{}
+	open, versions := map[uuid.UUID][]string{}, map[string]int{}
 	for len(log) < events {
 		c := CustomerID(r.IntN(customers))
 		_, known := w.keys[c]
@@ -140,6 +152,10 @@ func (w *Writer) History(r *rand.Rand, events, customers int) []eventschema.Raw 
 			k := r.IntN(len(closes))
 			add(w.Calibrate(closes[k], r.Int64N(3000)))
 			closes = append(closes[:k], closes[k+1:]...)
+		case n == 2:
+			kind := []string{policy.KindRFM, policy.KindCare, policy.KindCare}[r.IntN(3)]
+			versions[kind]++
+			add(w.Publish(kind, versions[kind], day))
 		case !known:
 			add(w.Register(c, fmt.Sprint("Customer ", c))...)
 		case n < 6 && len(open[c]) > 0:

@@ -46,22 +46,23 @@ func anyHistory(t *testing.T, store Store, seed int) {
 	customers := 1 + r.IntN(12)
 	log := w.History(r, 150, customers)
 	last := log[len(log)-1].Position
-	spend, count, keys := NewSpend(), NewCount(), projections.NewKeys()
+	spend, count, points, keys := NewSpend(), NewCount(), NewPoints(), projections.NewKeys()
 
 	rules := projections.Rules{
 		Schema: eventschema.Events, Keys: Keyring, KeySource: w,
 		// Small enough that every path is taken.
-		DirtyBytes: 1 + r.IntN(4000), CacheBytes: 1 + r.IntN(20000), Slice: 1 + r.IntN(8),
+		DirtyBytes: 1 + r.IntN(4000), CacheBytes: 1 + r.IntN(20000), Slice: 1 + r.IntN(8), Sweep: 1 + r.IntN(4), AtOnce: r.IntN(8) == 0,
 	}
 	sets := [][]projections.Filling{
-		{{View: spend, Number: number}, {View: count, Number: number}, {View: keys, Number: number}},
-		{{View: keys, Number: number}, {View: spend, Number: number}, {View: count, Number: number}},
+		{{View: spend, Number: number}, {View: count, Number: number}, {View: points, Number: number}, {View: keys, Number: number}},
+		{{View: keys, Number: number}, {View: points, Number: number}, {View: spend, Number: number}, {View: count, Number: number}},
 		{{View: spend, Number: number}},
-		{{View: count, Number: number}, {View: keys, Number: number}},
+		{{View: points, Number: number}},
+		{{View: count, Number: number}, {View: points, Number: number}, {View: keys, Number: number}},
 	}
 	var writers [2]*projections.Partition
 	var at [2]int // what each writer reads next; it may be behind
-	for done := 0; done < 3; {
+	for done := 0; done < len(sets[0]); {
 		i := r.IntN(2)
 		if writers[i] == nil { // perhaps over other views: their checkpoints drift apart
 			writers[i] = projections.NewPartition(0, flaky{store, r}, rules, sets[r.IntN(len(sets))]...)
@@ -69,6 +70,15 @@ func anyHistory(t *testing.T, store Store, seed int) {
 				t.Fatal(err)
 			}
 			at[i] = max(0, after(log, writers[i].Position())-r.IntN(10))
+		}
+		if r.IntN(3) == 0 {
+			if _, err := writers[i].Sweep(ctx); err != nil {
+				if !errors.Is(err, errLost) && !errors.Is(err, projections.ErrFenced) {
+					t.Fatalf("history %d: sweep: %v", seed, err)
+				}
+				writers[i] = nil
+				continue
+			}
 		}
 		end := min(len(log), at[i]+r.IntN(30))
 		b := projections.Batch{Events: log[at[i]:end], Live: r.IntN(3) == 0 || end == len(log)}
@@ -106,6 +116,7 @@ func anyHistory(t *testing.T, store Store, seed int) {
 	}
 	compare(t, seed, store, spend, number, w, log)
 	compare(t, seed, store, count, number, w, log)
+	compare(t, seed, store, points, number, w, log)
 	compare(t, seed, store, keys, number, w, log)
 }
 

@@ -27,7 +27,7 @@ type Spend struct {
 }
 
 // Indexes lists the indexes of the test views.
-var Indexes = []string{"total", "segment", "count"}
+var Indexes = []string{"total", "segment", "count", "level", projections.IndexDue}
 
 // NewSpend returns a view in which every feature of a view is used.
 func NewSpend() *projections.View[Spend] {

@@ -253,3 +253,40 @@ func same(t *testing.T, what string, got, want error) {
 		t.Fatalf("%s: %v, want %v", what, got, want)
 	}
 }
+
+func testStanding(t *testing.T, s Store) {
+	standing := func(partition int, g projections.Generation, index, upTo string) []uuid.UUID {
+		t.Helper()
+		return must(s.Standing(t.Context(), partition, g, index, upTo))(t)
+	}
+	equal(t, "nobody", standing(0, spend, "due", "9"), []uuid.UUID(nil))
+	green := projections.Generation{View: spend.View, Number: spend.Number + 1}
+	at := func(key string, customers ...int) (all []projections.Entry) {
+		for _, n := range customers {
+			all = append(all, projections.Entry{Index: "due", Member: Member(key, Customer(n))})
+		}
+		return all
+	}
+	first := slices.Concat(at("2024-02-28", 1), at("2024-02-29", 2, 3), at("2024-03-01", 4), at("2024-02-29 x", 5), at("", 6))
+	commit(t, s, 0, projections.Change{Generation: spend, To: At(1), Add: append(first, projections.Entry{Index: "other", Member: Member("2024-01-01", Customer(9))})})
+	commit(t, s, 1, projections.Change{Generation: spend, To: At(1), Add: at("2024-01-01", 7)})
+	commit(t, s, 0, projections.Change{Generation: green, To: At(1), Add: at("2024-01-01", 8)})
+	two := []uuid.UUID{Customer(2), Customer(3)} // of one key by their ids
+	slices.SortFunc(two, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
+	six, one := []uuid.UUID{Customer(6)}, []uuid.UUID{Customer(1)}
+	equal(t, "before all keys but the empty one", standing(0, spend, "due", "2024-02-27"), six)
+	equal(t, "the empty key", standing(0, spend, "due", ""), six)
+	equal(t, "the last key counts", standing(0, spend, "due", "2024-02-28"), slices.Concat(six, one))
+	equal(t, "a longer key comes after it", standing(0, spend, "due", "2024-02-29"), slices.Concat(six, one, two))
+	equal(t, "all", standing(0, spend, "due", "2024-03-01"), slices.Concat(six, one, two, []uuid.UUID{Customer(5), Customer(4)}))
+	equal(t, "a part of a key is not a key", standing(0, spend, "due", "2024-0"), six)
+	equal(t, "another partition", standing(1, spend, "due", "9"), []uuid.UUID{Customer(7)})
+	equal(t, "another generation", standing(0, green, "due", "9"), []uuid.UUID{Customer(8)})
+	commit(t, s, 0, projections.Change{Generation: spend, From: At(1), To: At(2), Remove: at("2024-02-28", 1), Add: at("2024-03-02", 1)})
+	equal(t, "who moved on", standing(0, spend, "due", "2024-02-29"), slices.Concat(six, two))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Standing(ctx, 0, spend, "due", "9"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}

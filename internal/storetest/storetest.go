@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"totals are summed, the lowest position is told", testMetrics},
 		{"a range is a piece of the sorted members", testRange},
 		{"pages put together are the whole index", testPages},
+		{"who stands under a key comes in the order of the keys", testStanding},
 		{"dropping leaves nothing and can be repeated", testDrop},
 		{"a stale writer is fenced after a drop", testDropFence},
 		{"a cancelled call fails", testCancelled},
