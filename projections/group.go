@@ -50,6 +50,7 @@ type seat struct {
 	last      time.Time // commit
 	committed atomic.Uint64
 	failure   atomic.Pointer[error]
+	owes      bool // a sweep broke off
 }
 
 func (g *Group) init() {

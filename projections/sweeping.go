@@ -23,9 +23,8 @@ func (g *Group) sweeping() {
 		for more := true; more && stop.Err() == nil; {
 			more = false
 			for n := range g.lanes {
-				left, err := g.sweep(n)
-				if more = more || left; err != nil {
-					g.Logger.Warn("projections: a sweep failed and is tried again", "partition", n, "error", err)
+				left, later := g.sweep(n)
+				if more = more || left; later {
 					again = time.After(g.Settings.Backoff(5))
 				}
 				if stop.Err() != nil {
@@ -36,19 +35,34 @@ func (g *Group) sweeping() {
 	}
 }
 
-// sweep goes on with the sweep of one partition, and says whether more is left.
-func (g *Group) sweep(n int) (more bool, err error) {
+// sweep goes on with the sweep of one partition. It says whether more is left to be
+// done now, and whether to look again later.
+func (g *Group) sweep(n int) (more, later bool) {
 	s := g.lanes[n]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.partition.Sweeping() || s.partition.behind {
-		return false, nil
+	if !s.owes && !s.partition.Sweeping() || s.partition.behind {
+		return false, false
+	}
+	if !g.feed.attached(n) { // it catches up, waits after a failure, or somebody else keeps it
+		return false, true
 	}
 	ctx, cancel := context.WithTimeout(g.feed.work, g.Settings.CommitTimeout)
 	defer cancel()
-	if more, err = s.partition.Sweep(ctx); errors.Is(err, ErrFenced) {
-		return false, nil // somebody else does it
+	more, err := s.partition.Sweep(ctx)
+	if s.owes = err != nil; s.owes {
+		if !errors.Is(err, ErrFenced) { // else somebody else does it, as long as they are there
+			g.Logger.Warn("projections: a sweep failed and is tried again", "partition", n, "error", err)
+		}
+		return false, true
 	}
 	s.committed.Store(max(s.committed.Load(), s.partition.Committed()))
-	return more, err
+	return more, false
+}
+
+// attached says whether a partition takes part in what the shared reader brings.
+func (f *Feed) attached(n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lanes[n].attached
 }
