@@ -171,7 +171,7 @@ func untilFilled(b *testing.B, s *server) {
 				Filling   json.RawMessage `json:"filling"`
 			} `json:"segments"`
 		}
-		a, err := s.try("GET", "/v1/segments?limit=500", "")
+		a, err := s.try("GET", "/v1/segments", "")
 		if err != nil || a.status != 200 {
 			return fmt.Sprint("segments: ", err, string(a.body))
 		}
