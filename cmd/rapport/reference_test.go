@@ -88,6 +88,7 @@ func TestSampleScoresEqualTheReference(t *testing.T) {
 		t.Errorf("scores (-reference +ours):\n%s", diff)
 	}
 	studySample(t, s)
+	labelSegments(t, s, got)
 	for _, args := range [][]string{{"--as-of", "1998-06-30"}, {"--source", "cdnow", "--as-of", "1998-06-30"}} {
 		if earned, spendable, above := sums(s, args...); earned != 239_444 || spendable != 96_083 || above != 812 {
 			t.Errorf("%v: earned %d, spendable %d, %d customers above 0", args, earned, spendable, above)
@@ -97,6 +98,36 @@ func TestSampleScoresEqualTheReference(t *testing.T) {
 	asOf, live := s.must("loyalty", "--source", "cdnow", "--as-of", "1998-07-01"), s.must("loyalty", "--source", "cdnow")
 	if diff := cmp.Diff(asOf, live); diff != "" {
 		t.Errorf("what was booked (-as of +live):\n%s", diff)
+	}
+}
+
+// labelSegments holds the ready-made segments of the labels against the scores.
+func labelSegments(t *testing.T, s *server, scores map[string]score) {
+	t.Helper()
+	want, got := map[string]int{}, map[string]int{}
+	for _, x := range scores {
+		want["rfm-"+strings.ToLower(strings.NewReplacer(" ", "-", "'", "").Replace(x.Label))]++
+	}
+	s.must("segments", "install", "--label", "rfm")
+	var list struct {
+		Segments []struct {
+			SegmentID string          `json:"segment_id"`
+			Customers int             `json:"customers"`
+			Filling   json.RawMessage `json:"filling"`
+		} `json:"segments"`
+	}
+	eventually(t, func() string {
+		body := s.call("GET", "/v1/segments?labels=rfm", "").body
+		if err := json.Unmarshal(body, &list); err != nil || strings.Contains(string(body), `"filling":{`) {
+			return string(body)
+		}
+		return ""
+	})
+	for _, is := range list.Segments {
+		got[is.SegmentID] = is.Customers
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("segments of the labels (-scores +members):\n%s", diff)
 	}
 }
 
