@@ -12,13 +12,15 @@ import (
 // Particulars is who an invented customer is beside what they bought. What they did
 // not tell is empty.
 type Particulars struct {
-	Email    string
-	Phone    string // E.164
-	Born     *domain.Date
-	Country  string // ISO 3166-1
-	City     string
-	Tags     []string
-	Consents []Consent // to marketing, dated like the registration
+	Email   string
+	Phone   string // E.164
+	Born    *domain.Date
+	Country string // ISO 3166-1
+	City    string
+	Tags    []string
+	// Interests are what the customer says to like.
+	Interests []string
+	Consents  []Consent // to marketing, dated like the registration
 }
 
 // Consent is a channel on which the customer agreed to be written to, or took that back.
@@ -54,6 +56,10 @@ func particulars(seed uint64, i int, c *Customer, joined time.Time, until domain
 	}
 	if p.Phone != "" && r.IntN(10) < 3 {
 		p.Consents = append(p.Consents, p.consent(r, "sms", joined, until))
+	}
+	if r.IntN(5) == 0 {
+		at := r.IntN(len(interests))
+		p.Interests = []string{interests[at], interests[(at+1)%len(interests)]}
 	}
 }
 
@@ -94,5 +100,6 @@ var (
 		{"FR", "+336%08d", []string{"Lyon", "Paris"}},
 	}
 	mailboxes = []string{"example.com", "example.org", "example.net"}
+	interests = []string{"tea", "pottery", "cooking", "travel", "sport"}
 	tags      = []string{"vip", "wholesale", "gift", "newsletter", "allergy"}
 )

@@ -35,6 +35,7 @@ type Customer struct {
 	Channel       string
 	Particulars
 	Orders []Order
+	Costs  []Cost
 }
 
 // Order is one purchase, in US dollars.
@@ -43,6 +44,8 @@ type Order struct {
 	At    time.Time
 	Minor int64 // cents
 	SKU   string
+	// CostMinor is what the goods cost, in cents; 0 where nobody noted it.
+	CostMinor int64
 }
 
 // Generate invents n customers who first buy between from and joined and are watched
@@ -53,6 +56,7 @@ func Generate(seed uint64, n int, from, joined, until domain.Date) []Customer {
 		// A generator for each customer: a larger population begins with the smaller one.
 		customers[i] = generate(rand.New(rand.NewPCG(seed, uint64(i))), i, from, joined, until)
 		particulars(seed, i, &customers[i], customers[i].Orders[0].At, until)
+		costs(seed, i, &customers[i], until)
 		if i%twinEvery == twinEvery-1 {
 			customers[i].twin(customers[i-1])
 		}

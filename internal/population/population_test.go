@@ -2,6 +2,7 @@ package population_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/internal/population"
 )
 
@@ -78,6 +80,36 @@ func TestParticulars(t *testing.T) {
 	}
 	if told.email < 3000 || told.phone < 1800 || told.born < 2200 || told.twins < 30 {
 		t.Errorf("%+v", told)
+	}
+}
+
+// Of most customers it is known what they cost, and some cost more than they bring.
+func TestCosts(t *testing.T) {
+	var noted, extra, losses int
+	for _, c := range population.Generate(1, 2000, from, joined, until) {
+		contribution := int64(0)
+		for _, o := range c.Orders {
+			if (o.CostMinor > 0) != (c.Orders[0].CostMinor > 0) || o.CostMinor > o.Minor {
+				t.Fatalf("%s: %+v", c.ID, o)
+			}
+			contribution += o.Minor - o.CostMinor
+		}
+		for _, x := range c.Costs {
+			if x.Minor <= 0 || x.At.Before(c.Orders[0].At) || domain.DateOf(x.At, time.UTC) > until || !slices.Contains(value.CostKinds, x.Kind) {
+				t.Fatalf("%s: %+v", c.ID, x)
+			}
+			contribution -= x.Minor
+			extra++
+		}
+		if c.Orders[0].CostMinor > 0 {
+			noted++
+		}
+		if contribution < 0 {
+			losses++
+		}
+	}
+	if noted < 1500 || noted > 1700 || extra < 600 || losses < 40 || losses > 400 {
+		t.Errorf("%d noted, %d other costs, %d losses", noted, extra, losses)
 	}
 }
 
