@@ -76,6 +76,7 @@ func everything(p *planted, digit string) (registration string, rest []told) {
 		{"record-market-attitude", `{"method":"survey","price_sensitivity":73}`},
 		{"add-tag", f(`{"tag":%q}`, p.text())},
 		{"remove-tag", f(`{"tag":%q}`, p.values[len(p.values)-1])},
+		{"add-to-segment", `{"segment_id":"guests"}`},
 		{"set-attribute", f(`{"key":"hobby","value":%q}`, p.text())},
 		{"classify-customer", f(`{"type":"business","basis":%q}`, p.text())},
 		{"link-external-id", f(`{"system":"shop","id":%q}`, p.text())},
@@ -131,6 +132,9 @@ func everything(p *planted, digit string) (registration string, rest []told) {
 func (s *server) tell(p *planted, digit string) (id, position string) {
 	s.t.Helper()
 	registration, rest := everything(p, digit)
+	if a := s.call("POST", "/v1/segments/define-segment", `{"segment_id":"guests","kind":"static","name":"Guests"}`); a.status >= 300 {
+		s.t.Fatalf("define-segment: %d %s", a.status, a.body)
+	}
 	a := s.call("POST", "/v1/customers", registration, "Rapport-Reason", p.text(), "Rapport-Actor", "e-17")
 	if a.status != 201 {
 		s.t.Fatalf("register: %d %s", a.status, a.body)
