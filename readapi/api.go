@@ -44,6 +44,7 @@ type API struct {
 	worlds  worlds
 	past    timeline
 	reading turnstile // of who reads the accounts of all members from the log
+	trying  turnstile // of who tries a rule on everybody
 	sealing sync.Once
 	sealed  cursors
 }
@@ -60,8 +61,11 @@ func (a *API) Routes() []web.Route {
 		[]web.Route{a.ledgerVerifyRoute()},
 		a.diffRoutes(),
 		a.rfmRoutes(),
+		a.segmentQueryRoutes(),
+		a.segmentRoutes(),
+		a.clusterRoutes(),
 		a.lifecycleRoutes(),
-		[]web.Route{a.calibrationRoute()},
+		[]web.Route{a.calibrationRoute(), a.valueCalibrationRoute()},
 		a.duplicateRoutes(),
 		a.ownerRoutes(),
 		a.careRoutes(),

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/lifecycle"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/internal/web"
 	"github.com/rapport-crm/rapport/projections"
 	"github.com/rapport-crm/rapport/projections/loyalty"
@@ -218,6 +219,7 @@ func (a *API) customerRoutes() []web.Route {
 				query("q", "string", "", "Whose name begins like this, whatever the case and the accents."),
 				query("label", "string", "", "Whose scores have this label."),
 				query("source", "string", "", "Who came by this channel."),
+				query("segment", "string", "", "Who belongs to this segment; while that is being filled, who belonged to it before."),
 				{Name: "stage", In: "query", Type: "string", Enum: lifecycle.Stages, Detail: "Who is in this stage of the lifecycle."},
 				{Name: "erasure", In: "query", Type: "string", Enum: erasureStates, Detail: "Whose erasure has come this far, the nearest deadline first."},
 				query("last_order_after", "string", "date", "Whose last order is of a later business date than this."),
@@ -225,7 +227,7 @@ func (a *API) customerRoutes() []web.Route {
 				{Name: "sort", In: "query", Type: "string", Enum: sorts, Detail: "The order; a dash turns it round. Who lacks what is sorted by comes last."},
 			}, contactParams, particularsParams, consentParams, loyaltyParams, ownerParams, pageParams, minParams),
 			Answers: []web.Answer{{Status: 200, Detail: "A page of customers.", Body: Customers{}, Headers: stampHeaders}},
-			Refuses: []string{ErrParameters.Code, ErrBehind.Code},
+			Refuses: []string{segment.ErrNotFound.Code, ErrParameters.Code, ErrBehind.Code},
 			Handler: a.customers,
 		},
 		{

@@ -40,6 +40,7 @@ type customerFilter struct {
 	erasure       string       // how far it has come
 	consent       consentFilter
 	loyalty       loyaltyFilter
+	segment       segmentFilter
 	ownerFilter
 	sort       string
 	descending bool
@@ -65,6 +66,7 @@ func readCustomerFilter(p *params) customerFilter {
 	f.stage = p.oneOf("stage", slices.Concat([]string{""}, lifecycle.Stages)...)
 	f.consent = readConsentFilter(p)
 	f.loyalty = readLoyaltyFilter(p)
+	f.segment = readSegmentFilter(p)
 	f.ownerFilter = readOwnerFilter(p)
 	f.erasure = p.oneOf("erasure", slices.Concat([]string{""}, erasureStates)...)
 	f.sort, f.descending = strings.CutPrefix(p.oneOf("sort", slices.Concat([]string{""}, sorts)...), "-")
@@ -82,6 +84,7 @@ type listed struct {
 	profile profile.Document
 	rfm     RFM
 	points  pointsItem // where it is asked for
+	belongs bool       // to the segment that is asked for
 }
 
 // stretches says which indexes to walk: those of the order asked for, else those
@@ -128,6 +131,8 @@ func (a *API) stretches(f customerFilter, o overall) []stretch {
 		return chosen
 	case f.loyalty.asks():
 		return f.loyalty.stretches()
+	case f.segment.asks():
+		return f.segment.stretches()
 	case f.label != "":
 		return cells(o, f.descending, func(_ rules.Scores, label string) bool { return label == f.label })
 	case f.stage != "":
@@ -177,7 +182,7 @@ func firstName(c *candidate, f customerFilter) (first string) {
 // wants says whether a customer passes all filters.
 func (f customerFilter) wants(d *listed) bool {
 	last := d.profile.Orders.LastOn
-	return f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && f.ownerFilter.wants(&d.profile) && f.loyalty.wants(d) && (f.source == "" || d.profile.Source.Channel == f.source) &&
+	return f.segment.wants(d) && f.particulars.wants(&d.profile) && f.contact.wants(&d.profile) && f.consent.wants(&d.profile) && f.ownerFilter.wants(&d.profile) && f.loyalty.wants(d) && (f.source == "" || d.profile.Source.Channel == f.source) &&
 		(f.erasure == "" || d.profile.Rights.Erasure != nil && d.profile.Rights.Erasure.State == f.erasure) &&
 		(f.stage == "" || d.profile.Standing.Stage == f.stage) &&
 		(f.label == "" || d.rfm.Label != nil && *d.rfm.Label == f.label) &&
@@ -213,8 +218,16 @@ func (a *API) customers(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	if f.segment.asks() {
+		if err := f.segment.open(ctx, a, &o, least); err != nil {
+			return err
+		}
+	}
 	fetch := func(cs []*candidate) error {
 		if err := a.fetch(ctx, o, cs); err != nil {
+			return err
+		}
+		if err := f.segment.fetch(ctx, a, cs); err != nil {
 			return err
 		}
 		return f.loyalty.fetch(ctx, a, cs)

@@ -32,7 +32,11 @@ func Router(routes []Route, c Config) *mux.Router {
 	document := sync.OnceValue(func() []byte { return Document(routes, c) })
 	page := sync.OnceValue(func() []byte { return docsPage(routes, c) })
 	r := mux.NewRouter()
-	for _, route := range routes {
+	// A path without parameters comes before one with: /v1/segments/overlap is not the
+	// segment of that name.
+	ordered := slices.Clone(routes)
+	slices.SortStableFunc(ordered, func(a, b Route) int { return strings.Count(a.Path, "{") - strings.Count(b.Path, "{") })
+	for _, route := range ordered {
 		h := route.Handler
 		switch route.Path {
 		case "/openapi.json":
