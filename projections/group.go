@@ -263,7 +263,9 @@ func (g *Group) advance(ctx context.Context, lanes []int, to uint64) []advanced 
 	moves := make(map[int][2]Checkpoint, len(lanes))
 	for i, n := range lanes {
 		s := g.lanes[n]
-		s.mu.Lock()
+		if !s.mu.TryLock() { // it sweeps: the others do not wait for it
+			continue
+		}
 		defer s.mu.Unlock()
 		switch at, idle := s.partition.idle(); {
 		case idle && at.Position >= to:
