@@ -41,6 +41,17 @@ func (f *Fitted) Assign(values map[string]int64) (number int, ok bool) {
 	return f.AssignRow(row)
 }
 
+// Values returns those of a customer's values that clusters are made by.
+func (f *Fitted) Values(of map[string]int64) map[string]int64 {
+	values := make(map[string]int64, len(f.Features))
+	for i := range f.Features {
+		if v, known := of[f.Features[i].Name]; known {
+			values[f.Features[i].Name] = v
+		}
+	}
+	return values
+}
+
 // Names returns the features that the clusters are made of, in their order.
 func (f *Fitted) Names() []string {
 	names := make([]string, len(f.Features))

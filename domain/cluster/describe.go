@@ -44,7 +44,7 @@ func level(sum *big.Int, of int, all *big.Int, ofAll int) string {
 // words are how a feature is spoken of.
 type words struct {
 	name           string // of the feature itself
-	veryLow, low   string // what they do, after "They"
+	veryLow, low   string // what they do, after "they", against the average
 	high, veryHigh string
 	few, many      string // how they are called
 	fewIsGood      bool
@@ -53,37 +53,37 @@ type words struct {
 
 var vocabulary = map[string]words{
 	RecencyDays: {
-		name: "last order", veryLow: "bought very recently", low: "bought recently",
-		high: "have not bought for long", veryHigh: "have not bought for very long",
+		name: "last order", veryLow: "bought far more recently", low: "bought more recently",
+		high: "have not bought for longer", veryHigh: "have not bought for far longer",
 		few: "recent", many: "dormant", fewIsGood: true, one: "day", several: "days",
 	},
 	Frequency: {
-		name: "orders", veryLow: "buy very rarely", low: "buy rarely", high: "buy often", veryHigh: "buy very often",
+		name: "orders", veryLow: "placed far fewer orders", low: "placed fewer orders", high: "placed more orders", veryHigh: "placed far more orders",
 		few: "infrequent", many: "frequent", one: "order", several: "orders",
 	},
 	Monetary: {
-		name: "spending", veryLow: "spend very little", low: "spend little", high: "spend much", veryHigh: "spend very much",
+		name: "spending", veryLow: "spent far less", low: "spent less", high: "spent more", veryHigh: "spent far more",
 		few: "low-spending", many: "high-spending",
 	},
 	AverageOrder: {
-		name: "average order", veryLow: "place very small orders", low: "place small orders",
-		high: "place large orders", veryHigh: "place very large orders", few: "small-order", many: "large-order",
+		name: "average order", veryLow: "place far smaller orders", low: "place smaller orders",
+		high: "place larger orders", veryHigh: "place far larger orders", few: "small-order", many: "large-order",
 	},
 	TenureDays: {
-		name: "time as a customer", veryLow: "have been customers for a very short time", low: "have been customers for a short time",
-		high: "have been customers for a long time", veryHigh: "have been customers for a very long time",
+		name: "time as a customer", veryLow: "have been customers for a far shorter time", low: "have been customers for a shorter time",
+		high: "have been customers for a longer time", veryHigh: "have been customers for a far longer time",
 		few: "new", many: "long-standing", one: "day", several: "days",
 	},
 	OrdersWindow: {
-		name: "orders of late", veryLow: "ordered very rarely of late", low: "ordered rarely of late",
-		high: "ordered often of late", veryHigh: "ordered very often of late", few: "quiet", many: "active", one: "order", several: "orders",
+		name: "orders of late", veryLow: "placed far fewer orders of late", low: "placed fewer orders of late",
+		high: "placed more orders of late", veryHigh: "placed far more orders of late", few: "quiet", many: "active", one: "order", several: "orders",
 	},
 	PointsSpendable: {
-		name: "points to spend", veryLow: "have very few points to spend", low: "have few points to spend",
-		high: "have many points to spend", veryHigh: "have very many points to spend", few: "point-poor", many: "point-rich", one: "point", several: "points",
+		name: "points to spend", veryLow: "have far fewer points to spend", low: "have fewer points to spend",
+		high: "have more points to spend", veryHigh: "have far more points to spend", few: "point-poor", many: "point-rich", one: "point", several: "points",
 	},
 	Contribution: {
-		name: "contribution", veryLow: "bring in very little", low: "bring in little", high: "bring in much", veryHigh: "bring in very much",
+		name: "contribution", veryLow: "bring in far less", low: "bring in less", high: "bring in more", veryHigh: "bring in far more",
 		few: "low-margin", many: "high-margin",
 	},
 }
@@ -129,7 +129,7 @@ func (f *Fitted) sentences(c *Cluster, sums, all []*big.Int) string {
 	}
 	var b strings.Builder
 	if len(against)+len(forIt) > 0 {
-		b.WriteString("They " + and(against))
+		b.WriteString("Compared with the average, they " + and(against))
 		if len(against) > 0 && len(forIt) > 0 {
 			b.WriteString(", but ")
 		}

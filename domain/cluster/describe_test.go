@@ -88,9 +88,9 @@ func TestDescriptions(t *testing.T) {
 		[][]int64{{90, 5, 10_000}},
 	)
 	want := []string{
-		"Recent, infrequent, high-spending: They buy very rarely (2 orders against 5), but bought very recently (12 days against 90) and spend much (180.00 EUR against 100.00 EUR).",
-		"Dormant, infrequent, low-spending: They have not bought for very long (298 days against 90), buy very rarely (1 order against 5) and spend very little (10.00 EUR against 100.00 EUR).",
-		"Recent, frequent, low-spending: They spend very little (30.00 EUR against 100.00 EUR), but bought very recently (38 days against 90) and buy very often (15 orders against 5).",
+		"Recent, infrequent, high-spending: Compared with the average, they placed far fewer orders (2 orders against 5), but bought far more recently (12 days against 90) and spent more (180.00 EUR against 100.00 EUR).",
+		"Dormant, infrequent, low-spending: Compared with the average, they have not bought for far longer (298 days against 90), placed far fewer orders (1 order against 5) and spent far less (10.00 EUR against 100.00 EUR).",
+		"Recent, frequent, low-spending: Compared with the average, they spent far less (30.00 EUR against 100.00 EUR), but bought far more recently (38 days against 90) and placed far more orders (15 orders against 5).",
 		"Average: Close to the average: last order (90 days against 90), orders (5 orders against 5) and spending (100.00 EUR against 100.00 EUR).",
 	}
 	for i := range want { // the second amount needs no currency
@@ -107,9 +107,9 @@ func TestDescriptions(t *testing.T) {
 		[][]int64{{700, 4, 2, 15, 0}},
 	)
 	want = []string{
-		"Small-order, new, quiet, point-poor, low-margin: They place very small orders (101 JPY against 580), have been customers for a very short time (1.5 days against 5.4), ordered very rarely of late (0.5 orders against 1.8), have few points to spend (11 points against 15) and bring in very little (-500 JPY against 200).",
-		"Large-order, long-standing, active, point-rich, high-margin: They place large orders (1000 JPY against 580), have been customers for a long time (10 days against 5.4), ordered often of late (3 orders against 1.8), have many points to spend (20 points against 15) and bring in very much (1000 JPY against 200).",
-		"New, low-margin: They have been customers for a short time (4 days against 5.4) and bring in very little (0 JPY against 200). Close to the average: average order (700 JPY against 580), orders of late (2 orders against 1.8) and points to spend (15 points against 15).",
+		"Small-order, new, quiet, point-poor, low-margin: Compared with the average, they place far smaller orders (101 JPY against 580), have been customers for a far shorter time (1.5 days against 5.4), placed far fewer orders of late (0.5 orders against 1.8), have fewer points to spend (11 points against 15) and bring in far less (-500 JPY against 200).",
+		"Large-order, long-standing, active, point-rich, high-margin: Compared with the average, they place larger orders (1000 JPY against 580), have been customers for a longer time (10 days against 5.4), placed more orders of late (3 orders against 1.8), have more points to spend (20 points against 15) and bring in far more (1000 JPY against 200).",
+		"New, low-margin: Compared with the average, they have been customers for a shorter time (4 days against 5.4) and bring in far less (0 JPY against 200). Close to the average: average order (700 JPY against 580), orders of late (2 orders against 1.8) and points to spend (15 points against 15).",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -72,6 +72,9 @@ func (c Fit) check() error {
 	if !slug.MatchString(c.ClusterID) {
 		p.Add("/cluster_id", "must have 1 to 64 of a-z, 0-9 and -, and begin with a letter")
 	}
+	if c.ClusterID == "features" { // GET /v1/clusters/features is another thing
+		p.Add("/cluster_id", "must be another one: this is what the list of features is called")
+	}
 	for i, name := range c.Features {
 		pointer := fmt.Sprintf("/features/%d", i)
 		if i == len(table) {

@@ -57,6 +57,9 @@ func TestFit(t *testing.T) {
 			Name: "with a name that is none", When: fit(func(c *Fit) { c.ClusterID = "7up" }), Error: domain.ErrValidation, Fields: []string{"/cluster_id"},
 		},
 		{
+			Name: "with the name of something else", When: fit(func(c *Fit) { c.ClusterID = "features" }), Error: domain.ErrValidation, Fields: []string{"/cluster_id"},
+		},
+		{
 			Name:  "by features that are none",
 			When:  fit(func(c *Fit) { c.Features = []string{"", Monetary, "shoe_size", Monetary} }),
 			Error: domain.ErrValidation, Fields: []string{"/features/0", "/features/2", "/features/3"},
