@@ -221,7 +221,7 @@ func (m *Manager) keep(ctx context.Context, r **running, fillings []Filling, s S
 	}
 	rules := m.Rules
 	rules.KeyDocuments = m.keyDocuments()
-	settled, err := settledNotes(ctx, m.Streams, m.Rules.Schema, m.Views)
+	settled, err := m.settledNotes(ctx, fillings)
 	if err != nil {
 		m.noteError(err)
 		return
@@ -359,26 +359,73 @@ func (m *Manager) WaitCaughtUp(ctx context.Context, position uint64) error {
 	}
 }
 
-// settledNotes returns which contributions the calibrations of the log have
-// settled already.
-func settledNotes(ctx context.Context, streams Streams, schema Schema, views []Projection) (func(view, note string) bool, error) {
-	type key struct{ view, note string }
-	known := map[key]bool{}
-	for _, stream := range []string{rfm.CalibrationStream, value.CalibrationStream} {
-		for raw, err := range streams.Read(ctx, stream, 0) {
-			if err != nil {
-				return nil, fmt.Errorf("read %s: %w", stream, err)
-			}
-			e, err := schema.Open(raw, nil)
-			if err != nil {
-				continue // the partitions stop at it and say so
-			}
-			for _, v := range views {
-				if note, ok := v.settled(e); ok {
-					known[key{v.String(), note}] = true
-				}
+// note names a contribution of a view.
+type note struct{ view, name string }
+
+// settledNotes returns which contributions of some fillings what the log holds
+// today has settled already.
+func (m *Manager) settledNotes(ctx context.Context, fillings []Filling) (func(view, name string) bool, error) {
+	known := map[note]bool{}
+	learn := func(raw eventschema.Raw) {
+		e, err := m.Rules.Schema.Open(raw, nil)
+		if err != nil {
+			return // the partitions stop at it and say so
+		}
+		for _, f := range fillings {
+			if name, ok := f.View.settled(e); ok {
+				known[note{f.View.String(), name}] = true
 			}
 		}
 	}
-	return func(view, note string) bool { return known[key{view, note}] }, nil
+	for _, stream := range []string{rfm.CalibrationStream, value.CalibrationStream} {
+		for raw, err := range m.Streams.Read(ctx, stream, 0) {
+			if err != nil {
+				return nil, fmt.Errorf("read %s: %w", stream, err)
+			}
+			learn(raw)
+		}
+	}
+	if err := m.fits(ctx, fillings, learn); err != nil {
+		return nil, fmt.Errorf("read the answers of clusterings: %w", err)
+	}
+	return func(view, name string) bool { return known[note{view, name}] }, nil
+}
+
+// errHead ends reading where the log ended when it began.
+var errHead = errors.New("the head of the log was reached")
+
+// fits yields what came of clusterings, up to where the log ends now: each of them
+// has a stream of its own. What was answered before any of the fillings has read on
+// was asked for before, too.
+func (m *Manager) fits(ctx context.Context, fillings []Filling, yield func(eventschema.Raw)) error {
+	head, err := m.Source.Head(ctx)
+	if err != nil {
+		return err
+	}
+	after := head
+	for _, f := range fillings {
+		checkpoints, err := m.checkpoints(ctx, f.Generation())
+		if err != nil {
+			return err
+		}
+		for _, c := range checkpoints {
+			after = min(after, c.Position)
+		}
+	}
+	if after >= head {
+		return nil
+	}
+	err = m.Source.Follow(ctx, after, []string{"cluster."}, func(p eventschema.Page) error {
+		for _, raw := range p.Events {
+			yield(raw)
+		}
+		if p.Live || p.End >= head {
+			return errHead
+		}
+		return nil
+	})
+	if errors.Is(err, errHead) {
+		return nil
+	}
+	return err
 }

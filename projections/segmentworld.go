@@ -56,19 +56,45 @@ func (w *World) evolveSegments(e Event) *World {
 		}
 		next.ValueFailed = &d
 		next.answerValue(e, d.TriggerPosition)
+	case cluster.Requested:
+		next.clustering(d.ClusterID, func(c *Clustering) { c.Asked, c.AskedAt = &d, e.Position })
 	case cluster.Fitted:
-		if is := w.Clusters[d.ClusterID]; is != nil && is.TriggerPosition >= d.TriggerPosition {
+		if w.Clusterings[d.ClusterID].AnsweredTo >= d.TriggerPosition {
 			return w
 		}
+		next.clustering(d.ClusterID, func(c *Clustering) { c.answered(d.TriggerPosition); c.FittedAt, c.Failed = e.Position, nil })
 		next.Clusters = maps.Clone(w.Clusters)
 		if next.Clusters == nil {
 			next.Clusters = map[string]*cluster.Fitted{}
 		}
 		next.Clusters[d.ClusterID] = &d
+	case cluster.FitFailed:
+		if w.Clusterings[d.ClusterID].AnsweredTo >= d.TriggerPosition {
+			return w
+		}
+		next.clustering(d.ClusterID, func(c *Clustering) { c.answered(d.TriggerPosition); c.Failed = &d })
 	default:
 		return w
 	}
 	return &next
+}
+
+// clustering changes what is known of a clustering, of this world only.
+func (w *World) clustering(id string, change func(*Clustering)) {
+	c := w.Clusterings[id]
+	change(&c)
+	w.Clusterings = maps.Clone(w.Clusterings)
+	if w.Clusterings == nil {
+		w.Clusterings = map[string]Clustering{}
+	}
+	w.Clusterings[id] = c
+}
+
+// answered takes off what was asked for up to a trigger.
+func (c *Clustering) answered(trigger uint64) {
+	if c.AnsweredTo = trigger; c.AskedAt <= trigger {
+		c.Asked, c.AskedAt = nil, 0
+	}
 }
 
 // askValue notes the calibration of the customers' worth that e asks for: as of the

@@ -45,6 +45,8 @@ type World struct {
 	ValueAnsweredAt uint64                   `json:"value_answered_at,omitempty"`
 	// Clusters are the fits that stand, by the id of the clustering.
 	Clusters map[string]*cluster.Fitted `json:"clusters,omitempty"`
+	// Clusterings are all that were ever asked for, by id.
+	Clusterings map[string]Clustering `json:"clusterings,omitempty"`
 	// Sweep is what is on its way through the documents of the partition.
 	Sweep *Sweep `json:"sweep,omitempty"`
 
@@ -58,6 +60,18 @@ type AskedCalibration struct {
 	Position      uint64      `json:"position"`
 	AsOf          domain.Date `json:"as_of"` // the last closed day
 	PolicyVersion int         `json:"policy_version"`
+}
+
+// Clustering is how far a clustering is, beside the fit that stands.
+type Clustering struct {
+	// Asked is the last request, and where it stands in the log, if it was not answered
+	// yet.
+	Asked   *cluster.Requested `json:"asked,omitempty"`
+	AskedAt uint64             `json:"asked_at,omitempty"`
+	// AnsweredTo is the position of the last request that was answered.
+	AnsweredTo uint64             `json:"answered_to,omitempty"`
+	FittedAt   uint64             `json:"fitted_at,omitempty"` // the position of the fit that stands; 0: none does
+	Failed     *cluster.FitFailed `json:"failed,omitempty"`    // the attempt after it, if that failed
 }
 
 // DecodeWorld reads a stored world; nil is the zero world.

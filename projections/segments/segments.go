@@ -12,6 +12,7 @@
 package segments
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/rapport-crm/rapport/domain/calendar"
@@ -78,7 +79,7 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 		return c, after.Value != before.Value
 	case cluster.Fitted:
 		c.Kind = ByCalibration
-		return c, after.Clusters[d.ClusterID] != before.Clusters[d.ClusterID] && uses(after, "clusters")
+		return c, after.Clusters[d.ClusterID] != before.Clusters[d.ClusterID]
 	case segment.Event:
 		c.Kind = ByDefinition
 		switch d := d.(type) {
@@ -127,6 +128,7 @@ const (
 	IndexMoves   = "moves"   // every entering and leaving: MoveKey
 	IndexFailing = "failing" // whose rule failed: the segment
 	IndexRevenue = "revenue" // every customer, by what they brought: RevenueKey
+	IndexCluster = "cluster" // who is in a cluster: ClusterKey
 )
 
 func at(position uint64) string {
@@ -149,6 +151,9 @@ func MoveKey(id string, position uint64, entered bool) string {
 	return id + "|" + at(position) + "|left"
 }
 
+// ClusterKey is where who is in a cluster stands: by clustering and number.
+func ClusterKey(id string, number int) string { return fmt.Sprintf("%s|%02d", id, number) }
+
 // RevenueKey orders customers by revenue, a negative one too.
 func RevenueKey(minor int64) string { return at(uint64(minor) ^ 1<<63) }
 
@@ -156,8 +161,11 @@ func indexes(d *Document, w *projections.World) []projections.Place {
 	if !d.There {
 		return nil
 	}
-	places := make([]projections.Place, 0, 3+4*len(d.Segments))
+	places := make([]projections.Place, 0, 3+4*len(d.Segments)+len(d.Stood.Clusters))
 	places = append(places, projections.Place{Index: IndexAll}, projections.Place{Index: IndexRevenue, Key: RevenueKey(d.RevenueMinor)})
+	for id, number := range d.Stood.Clusters {
+		places = append(places, projections.Place{Index: IndexCluster, Key: ClusterKey(id, number)})
+	}
 	for id, s := range d.Segments {
 		for i := range s.Stays {
 			stay := &s.Stays[i]
@@ -194,12 +202,28 @@ const (
 // MetricAll begins the names of the totals of all customers.
 const MetricAll = "*"
 
+// MetricBand begins the names of the totals of a band of the value pyramid, before the
+// band: of those customers who were put into one.
+const MetricBand = "band:"
+
+// MetricContribution is a total of a band: what its customers contributed.
+const MetricContribution = "contribution_minor"
+
+// ClusterMetric names a total of a cluster: of those customers who are in it.
+func ClusterMetric(id string, number int, metric string) string {
+	return fmt.Sprintf("cluster:%s:%d|%s", id, number, metric)
+}
+
 func metrics(d *Document, w *projections.World) []projections.Metric {
 	if !d.There {
 		return nil
 	}
 	m := make([]projections.Metric, 0, 8*(len(d.Segments)+1))
 	m = d.totals(m, MetricAll)
+	m = d.banded(m)
+	for id, number := range d.Stood.Clusters {
+		m = append(m, projections.Metric{Name: ClusterMetric(id, number, MetricCustomers), Value: 1})
+	}
 	for id, s := range d.Segments {
 		if s.Failed != nil {
 			m = append(m, projections.Metric{Name: id + "|" + MetricFailing, Value: 1})
@@ -207,6 +231,21 @@ func metrics(d *Document, w *projections.World) []projections.Metric {
 		if s.in() {
 			m = d.totals(m, id)
 		}
+	}
+	return m
+}
+
+func (d *Document) banded(m []projections.Metric) []projections.Metric {
+	if d.Stood.Band == "" {
+		return m
+	}
+	of := MetricBand + d.Stood.Band + "|"
+	m = append(m, projections.Metric{Name: of + MetricCustomers, Value: 1})
+	if d.RevenueMinor != 0 {
+		m = append(m, projections.Metric{Name: of + MetricRevenue, Value: d.RevenueMinor})
+	}
+	if c := d.Stood.Contribution; c != nil && *c != 0 {
+		m = append(m, projections.Metric{Name: of + MetricContribution, Value: *c})
 	}
 	return m
 }
