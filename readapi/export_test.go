@@ -5,3 +5,9 @@ func LoyaltyTypes() []string { return loyaltyTypes() }
 
 // OrderTypes is how the types of all events begin that scores follow from.
 func OrderTypes() []string { return orderTypes() }
+
+// JudgeAtOnce bounds how many customers of a past are in memory at the same time.
+func JudgeAtOnce(n int) (before int) {
+	before, againAtOnce = againAtOnce, n
+	return before
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/domain/datakey"
 	"github.com/rapport-crm/rapport/domain/policy"
+	rules "github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/eventschema"
@@ -239,9 +240,14 @@ func TestSegmentMembersPageByPage(t *testing.T) {
 			}
 		}
 	}
+	defer readapi.JudgeAtOnce(readapi.JudgeAtOnce(3)) // which reads the log five times
 	rows := s.get("/v1/segments/recent/members?as_of=2026-04-02&fields=revenue", "Accept", "application/x-ndjson").status(200).Body.String()
 	if n := strings.Count(rows, "\n"); n != 11 {
 		t.Errorf("%d rows: %s", n, rows)
+	}
+	byID, _ := s.members("recent/members?sort=customer")
+	if again, answer := s.members("recent/members?as_of=2026-04-02"); !cmp.Equal(byID, again) || *answer.Customers != 11 {
+		t.Errorf("%v, of %d: %s", again, *answer.Customers, cmp.Diff(byID, again))
 	}
 }
 
@@ -460,6 +466,49 @@ func TestFrozenAudiences(t *testing.T) {
 	}
 	if _, err := s.api.Audience(t.Context(), "nobody"); !errors.Is(err, segment.ErrNotFound) {
 		t.Error(err)
+	}
+}
+
+// What is personal decides too, of a past as well; and who must be left alone is in nothing.
+func TestSegmentsOfWhatIsPersonal(t *testing.T) {
+	s := newSegmentShop(t)
+	s.define("berlin", segment.Defined{SegmentID: "berlin", Kind: segment.Dynamic, Name: "Berlin", Rule: `demographics.city == "Berlin"`})
+	for _, c := range []uuid.UUID{segAnn, segBob} {
+		s.customer(c, customer.DemographicsUpdated{Fields: []string{"demographics.city"}, Changes: []customer.Change{{Field: "demographics.city", Became: "Berlin"}}, At: s.clock})
+	}
+	s.over("2026-03-04")
+	s.customer(segBob, customer.ProcessingRestricted{Ground: "disputed", RestrictedAt: s.clock})
+	s.project()
+	for query, want := range map[string][]uuid.UUID{
+		"":                 {segAnn},
+		"as_of=2026-03-03": {},
+		"as_of=2026-03-04": {segAnn, segBob},
+		"as_of=2026-03-05": {segAnn},
+		"at=2026-03-04":    {segAnn, segBob},
+	} {
+		if got, _ := s.members("berlin/members?" + query); !cmp.Equal(want, got) {
+			t.Errorf("%s: %s", query, cmp.Diff(want, got))
+		}
+	}
+}
+
+// A calibration on its way holds up those segments only that rest on it.
+func TestSegmentsDuringACalibration(t *testing.T) {
+	s := newSegmentShop(t)
+	s.define("scored", segment.Defined{SegmentID: "scored", Kind: segment.Dynamic, Name: "Scored", Rule: `rfm.r >= 1`})
+	s.define("top", segment.Defined{SegmentID: "top", Kind: segment.Dynamic, Name: "Top", Rule: `in_segment("scored")`, Asks: []string{"scored"}})
+	s.project()
+	s.closeDay("2026-03-04", rules.Values{RecencyDays: 2, Frequency: 1, MonetaryMinor: 3000}, rules.Values{RecencyDays: 1, Frequency: 1, MonetaryMinor: 1001})
+	s.apply()
+	for id, want := range map[string]uint64{"scored": s.position - 1, "top": s.position - 1, "recent": s.position} {
+		if _, answer := s.members(id + "/members"); answer.Position != want || answer.Filling != nil {
+			t.Errorf("%s: at %d, want %d; %+v", id, answer.Position, want, answer.Filling)
+		}
+	}
+	s.project()
+	if got, answer := s.members("top/members?fields=label"); !cmp.Equal([]uuid.UUID{segAnn, segBob}, got) || answer.Position != s.position ||
+		answer.Members[0].Since.Cause != "calibration" || answer.Members[0].Label == "" {
+		t.Errorf("%v, %+v", got, answer)
 	}
 }
 

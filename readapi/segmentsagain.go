@@ -127,35 +127,30 @@ func (a *API) membersAgain(w http.ResponseWriter, p *params, q membersQuery, who
 		currency = policy.Currency
 	}
 	again := &again{API: a, segmentsLook: l, moment: m, world: then}
-	member := func(id uuid.UUID, d *segments.Document) SegmentMember {
-		s := standings{RevenueMinor: d.RevenueMinor, Unvalued: d.Unvalued}
-		s.Profile.Name, s.Stood.Label = d.Profile.Name, d.Stood.Label
-		return SegmentMember{CustomerID: id, SegmentMemberFields: s.fields(q.fields, currency)}
-	}
-	if whole {
-		w.Header().Set("Rapport-Position", strconv.FormatUint(answer.Position, 10))
-		out, rows := segmentMemberTable.open(w, p.r)
-		defer out.release()
-		err := again.each(ctx, func(id uuid.UUID, d *segments.Document) error {
-			if !d.In(is.ID) {
-				return nil
-			}
-			return rows.row(rowOfMember(member(id, d)))
-		})
-		if err == nil {
-			err = rows.end()
-		}
-		return out.finish(err)
-	}
-	err = again.each(ctx, func(id uuid.UUID, d *segments.Document) error {
+	again.judge = func(id uuid.UUID, d *segments.Document) *SegmentMember {
 		if s := d.Segments[is.ID]; s != nil && s.Failed != nil {
 			*answer.Failing++
 		}
 		if !d.In(is.ID) {
 			return nil
 		}
+		s := standings{RevenueMinor: d.RevenueMinor, Unvalued: d.Unvalued}
+		s.Profile.Name, s.Stood.Label = d.Profile.Name, d.Stood.Label
+		return &SegmentMember{CustomerID: id, SegmentMemberFields: s.fields(q.fields, currency)}
+	}
+	if whole {
+		w.Header().Set("Rapport-Position", strconv.FormatUint(answer.Position, 10))
+		out, rows := segmentMemberTable.open(w, p.r)
+		defer out.release()
+		err := again.each(ctx, func(m *SegmentMember) error { return rows.row(rowOfMember(*m)) })
+		if err == nil {
+			err = rows.end()
+		}
+		return out.finish(err)
+	}
+	err = again.each(ctx, func(m *SegmentMember) error {
 		if *answer.Customers++; len(answer.Members) < q.limit {
-			answer.Members = append(answer.Members, member(id, d))
+			answer.Members = append(answer.Members, *m)
 		}
 		return nil
 	})
@@ -211,20 +206,16 @@ type again struct {
 	*segmentsLook
 	moment
 	world *projections.World
+	judge func(uuid.UUID, *segments.Document) *SegmentMember // nil for who is none
 }
 
 // againAtOnce is how many customers are in memory at the same time. The log is read once
 // for so many of them.
-const againAtOnce = 20_000
+var againAtOnce = 20_000
 
-// each yields every customer who was there then, by id, decided in the world of then. Of
-// who was erased since nothing is known of then either. One request at a time does so,
-// for the sake of memory.
-func (g *again) each(ctx context.Context, yield func(uuid.UUID, *segments.Document) error) error {
-	if err := g.reading.enter(ctx); err != nil {
-		return err
-	}
-	defer g.reading.leave()
+// each yields every member then, by id. Of who was erased since nothing is known of then
+// either.
+func (g *again) each(ctx context.Context, yield func(*SegmentMember) error) error {
 	parked, err := g.parked(ctx)
 	if err != nil {
 		return err
@@ -232,7 +223,9 @@ func (g *again) each(ctx context.Context, yield func(uuid.UUID, *segments.Docume
 	for after := ""; ; {
 		part := map[uuid.UUID]*judged{}
 		for len(part) < againAtOnce {
-			members, _, err := g.Documents.Range(ctx, g.generation, g.partitions, RangeQuery{Index: segments.IndexAll, After: after, Limit: scanMost})
+			members, _, err := g.Documents.Range(ctx, g.generation, g.partitions, RangeQuery{
+				Index: segments.IndexAll, After: after, Limit: min(scanMost, againAtOnce-len(part)),
+			})
 			if err != nil {
 				return err
 			}
@@ -251,21 +244,39 @@ func (g *again) each(ctx context.Context, yield func(uuid.UUID, *segments.Docume
 		if len(part) == 0 {
 			return nil
 		}
-		if err := g.read(ctx, part, parked); err != nil {
+		found, err := g.among(ctx, part, parked)
+		if err != nil {
 			return err
 		}
-		ids := slices.SortedFunc(maps.Keys(part), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-		for _, id := range ids {
-			j := part[id]
-			if delete(part, id); j.gone || !j.doc.There {
-				continue
-			}
-			j.doc.Decide(g.world)
-			if err := yield(id, &j.doc); err != nil {
+		for _, m := range found {
+			if err := yield(m); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// among returns who of some customers was a member then, by id. One request at a time
+// does so, for the sake of memory.
+func (g *again) among(ctx context.Context, part map[uuid.UUID]*judged, parked map[uuid.UUID]bool) (found []*SegmentMember, err error) {
+	if err := g.reading.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer g.reading.leave()
+	if err := g.read(ctx, part, parked); err != nil {
+		return nil, err
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(part), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
+		j := part[id]
+		if delete(part, id); j.gone || !j.doc.There {
+			continue
+		}
+		j.doc.Decide(g.world)
+		if m := g.judge(id, &j.doc); m != nil {
+			found = append(found, m)
+		}
+	}
+	return found, nil
 }
 
 // judged is a customer in the making.
