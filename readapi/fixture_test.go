@@ -218,8 +218,23 @@ func (s *shop) closeDay(day string, values ...rules.Values) {
 	})
 }
 
-// project applies what the log holds to the read models, of all lanes or some.
+// project applies what the log holds to the read models, of all lanes or some, and
+// ends what sweeps through them.
 func (s *shop) project(lanes ...int) {
+	s.t.Helper()
+	s.apply(lanes...)
+	for n, lane := range s.lanes {
+		for (len(lanes) == 0 || lanes[0] == n) && lane.Sweeping() {
+			if _, err := lane.Sweep(s.t.Context()); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// apply applies what the log holds, and leaves what sweeps through the documents on its
+// way.
+func (s *shop) apply(lanes ...int) {
 	s.t.Helper()
 	for n, lane := range s.lanes {
 		if len(lanes) > 0 && lanes[0] != n {

@@ -16,11 +16,12 @@ import (
 	"github.com/rapport-crm/rapport/projections/owners"
 	"github.com/rapport-crm/rapport/projections/profile"
 	"github.com/rapport-crm/rapport/projections/rfm"
+	"github.com/rapport-crm/rapport/projections/segments"
 	"github.com/rapport-crm/rapport/readapi"
 )
 
 func views() []projections.Projection {
-	return []projections.Projection{profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New(), loyalty.New()}
+	return []projections.Projection{profile.New(), rfm.New(), duplicates.New(), lifecycle.New(), owners.New(), loyalty.New(), segments.New(nil)}
 }
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -12,6 +12,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/policy"
 	rules "github.com/rapport-crm/rapport/domain/rfm"
+	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,8 @@ type timeline struct {
 	asked        map[uuid.UUID]asking
 	calibrations []knownCalibration
 	answered     uint64 // trigger position of the last calibration that came or failed
+	worths       []knownWorth
+	valued       uint64 // likewise, of the calibrations of what customers are worth
 }
 
 // asking is when an event that asks for a calibration was recorded.
@@ -56,14 +59,24 @@ type publication struct {
 type knownCalibration struct {
 	rules.Calibrated
 	id         uuid.UUID
+	position   uint64
+	recordedAt time.Time
+	asked      asking
+}
+
+// knownWorth is a calibration of what customers are worth.
+type knownWorth struct {
+	value.Calibrated
+	id         uuid.UUID
+	position   uint64
 	recordedAt time.Time
 	asked      asking
 }
 
 var timelineStreams = []string{
 	deployment.Stream, calendar.Stream,
-	policy.Stream(policy.KindRFM), policy.Stream(policy.KindLoyalty), policy.Stream(policy.KindTier), // those that a past is computed by
-	rules.CalibrationStream,
+	policy.Stream(policy.KindRFM), policy.Stream(policy.KindLoyalty), policy.Stream(policy.KindTier), policy.Stream(policy.KindValue), // those that a past is computed by
+	rules.CalibrationStream, value.CalibrationStream,
 }
 
 // timeline returns what held for all customers, up to date with the log.
@@ -112,7 +125,7 @@ func (a *API) timeline(ctx context.Context) (*timeline, error) {
 
 // copy returns a value that later reading does not touch.
 func (t *timeline) copy() *timeline {
-	return &timeline{created: t.created, zone: t.zone, closed: t.closed, policies: t.policies, published: t.published, calibrations: t.calibrations}
+	return &timeline{created: t.created, zone: t.zone, closed: t.closed, policies: t.policies, published: t.published, calibrations: t.calibrations, worths: t.worths}
 }
 
 func (t *timeline) apply(e eventschema.Event) (err error) {
@@ -135,17 +148,35 @@ func (t *timeline) apply(e eventschema.Event) (err error) {
 			return nil
 		}
 		t.answered = d.TriggerPosition
-		c := knownCalibration{Calibrated: d, id: e.ID, recordedAt: e.Meta.RecordedAt, asked: at}
-		if trigger, err := uuid.Parse(d.Trigger); err == nil {
-			if asked, ok := t.asked[trigger]; ok {
-				c.asked = asked
-			}
-		}
-		t.calibrations = append(t.calibrations, c)
+		t.calibrations = append(t.calibrations, knownCalibration{
+			Calibrated: d, id: e.ID, position: e.Position, recordedAt: e.Meta.RecordedAt, asked: t.askedBy(d.Trigger, at),
+		})
 	case rules.CalibrationFailed:
 		t.answered = max(t.answered, d.TriggerPosition)
+	case value.Calibrated:
+		if d.TriggerPosition <= t.valued {
+			return nil
+		}
+		t.valued = d.TriggerPosition
+		t.worths = append(t.worths, knownWorth{
+			Calibrated: d, id: e.ID, position: e.Position, recordedAt: e.Meta.RecordedAt, asked: t.askedBy(d.Trigger, at),
+		})
+	case value.CalibrationFailed:
+		t.valued = max(t.valued, d.TriggerPosition)
 	}
 	return err
+}
+
+// askedBy returns when the event was recorded that asked for a calibration. One that
+// no stream of the timeline has, such as the definition of a segment, is as old as
+// the calibration.
+func (t *timeline) askedBy(trigger string, calibrated asking) asking {
+	if id, err := uuid.Parse(trigger); err == nil {
+		if asked, ok := t.asked[id]; ok {
+			return asked
+		}
+	}
+	return calibrated
 }
 
 // opened is the position at which the calendar began: that of the first day
@@ -173,15 +204,26 @@ func (t *timeline) world(m moment) *projections.World {
 	}
 	for i := len(t.calibrations) - 1; i >= 0 && w.Calibration == nil; i-- {
 		c := &t.calibrations[i]
-		at := c.asked
-		if m.known.on == nil {
-			at.recordedAt = c.recordedAt
-		}
-		if m.over(c.AsOf, t.zone) && m.known.has(at.position, at.recordedAt, at.businessDate) {
+		if t.knew(m, c.AsOf, c.asked, c.recordedAt) {
 			w.Calibration = &c.Calibrated
 		}
 	}
+	for i := len(t.worths) - 1; i >= 0 && w.Value == nil; i-- {
+		c := &t.worths[i]
+		if t.knew(m, c.AsOf, c.asked, c.recordedAt) {
+			w.Value = &c.Calibrated
+		}
+	}
 	return w
+}
+
+// knew says whether what was computed of a day belongs to a moment: the day was over
+// then, and it was known that it was asked for.
+func (t *timeline) knew(m moment, asOf domain.Date, asked asking, recordedAt time.Time) bool {
+	if m.known.on == nil {
+		asked.recordedAt = recordedAt
+	}
+	return m.over(asOf, t.zone) && m.known.has(asked.position, asked.recordedAt, asked.businessDate)
 }
 
 // known returns the policies that were published, as far as a moment knows. Which

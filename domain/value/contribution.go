@@ -51,10 +51,10 @@ type Explanation struct {
 type CountedOrder struct {
 	ID            string      `json:"order_id"`
 	On            domain.Date `json:"on"`
-	AmountMinor   int64       `json:"amount_minor"`      // 0: the order is older than the window
-	RefundedMinor int64       `json:"refunded_minor"`    // in the window
-	GoodsMinor    *int64      `json:"goods_minor"`       // null: not known, or the order is older
-	Foreign       bool        `json:"foreign,omitempty"` // it has no value in the policy's currency
+	AmountMinor   int64       `json:"amount_minor"`                      // 0: the order is older than the window
+	RefundedMinor int64       `json:"refunded_minor"`                    // in the window
+	GoodsMinor    *int64      `json:"goods_minor" jsonschema:"nullable"` // null: not known, or the order is older
+	Foreign       bool        `json:"foreign,omitempty"`                 // it has no value in the policy's currency
 }
 
 // CountedRedemption is what of redeemed points counts in a window.

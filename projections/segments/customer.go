@@ -15,6 +15,14 @@ import (
 
 // Customer returns the customer as rules see it.
 func (d *Document) Customer(w *projections.World) *segment.Customer {
+	c := d.Glance(w)
+	d.bought(c)
+	d.happened(c, w, w.Location())
+	return c
+}
+
+// Glance returns the customer without orders and events.
+func (d *Document) Glance(w *projections.World) *segment.Customer {
 	zone := w.Location()
 	on := func(t time.Time) *domain.Date {
 		if t.IsZero() {
@@ -53,8 +61,6 @@ func (d *Document) Customer(w *projections.World) *segment.Customer {
 		})
 	}
 	d.calibrated(c, w)
-	d.bought(c)
-	d.happened(c, w, zone)
 	c.Consented = func(purpose, channel string) (bool, *domain.Date) {
 		until, ok := d.Permissions.Said(purpose, channel)
 		if !ok || until == nil {
