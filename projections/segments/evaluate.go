@@ -16,9 +16,10 @@ import (
 // for one that changed, in the order of the plan. What changes of a segment is
 // marked as mark says. It reports whether the document changed.
 func (d *Document) evaluate(mark func(id string) Mark, w *projections.World, concerned func(*segment.Planned) bool) (changed bool) {
-	plan := w.Plan()
+	plan, moved := w.Plan(), map[string]bool{}
 	for id := range d.Segments { // those that are in use no more
 		if is, ok := w.Segments.Segment(id); ok && is.Archived {
+			moved[id] = d.In(id) // somebody else may have asked for it meanwhile
 			changed = d.settle(id, false, mark(id), is.Version) || changed
 		}
 	}
@@ -29,7 +30,6 @@ func (d *Document) evaluate(mark func(id string) Mark, w *projections.World, con
 		return changed
 	}
 	var c *segment.Customer
-	moved := map[string]bool{}
 	for _, p := range plan.Order {
 		if !concerned(p) && !slices.ContainsFunc(p.Asks, func(id string) bool { return moved[id] }) {
 			continue
@@ -133,24 +133,28 @@ func calibrated(p *segment.Planned) bool {
 	return p.Has("rfm") || p.Has("value") || p.Has("percentiles") || p.Has("clusters")
 }
 
-// stand computes what follows from calibrations, and says whether that changed.
+// stand computes what follows from calibrations and what totals add up, and says
+// whether any of it changed.
 func (d *Document) stand(w *projections.World) (changed bool) {
 	next := Stood{}
 	orders := d.Orders()
 	if s := rfm.Of(&orders, w); s.Reason == "" {
 		next.Scores, next.Label, next.Frequency, next.Monetary = s.Scores, s.Label, s.Values.Frequency, s.Values.MonetaryMinor
 	}
-	d.Counted, d.RevenueMinor, d.Unvalued = 0, 0, false
+	if w.UsesValue() {
+		next.Band = value.Unknown
+	}
+	counted, revenueMinor, unvalued := int64(0), int64(0), false
 	if p, day, ok := valuing(w); ok {
 		measures := value.MeasuresOf(&d.Books.Inputs, p, day)
-		d.Counted = measures.Of(value.Orders).Value
+		counted = measures.Of(value.Orders).Value
 		revenue := measures.Of(value.Revenue)
-		d.RevenueMinor, d.Unvalued = revenue.Value, revenue.Reason == value.CurrencyMixed
-		if w.UsesValue() {
+		revenueMinor, unvalued = revenue.Value, revenue.Reason == value.CurrencyMixed
+		if next.Band != "" && w.Value != nil { // before the first calibration the window moves with every day, and nobody would look
 			d.valued(&next, &measures, p, w)
 		}
 	}
-	d.Points = d.Loyalty.Balance().Spendable
+	points := d.Loyalty.Balance().Spendable
 	for id, fitted := range w.Clusters {
 		if number, ok := fitted.Assign(d.Features(fitted, w)); ok {
 			if next.Clusters == nil {
@@ -159,10 +163,10 @@ func (d *Document) stand(w *projections.World) (changed bool) {
 			next.Clusters[id] = number
 		}
 	}
-	if next.equal(&d.Stood) {
+	if next.equal(&d.Stood) && counted == d.Counted && revenueMinor == d.RevenueMinor && unvalued == d.Unvalued && points == d.Points {
 		return false
 	}
-	d.Stood = next
+	d.Stood, d.Counted, d.RevenueMinor, d.Unvalued, d.Points = next, counted, revenueMinor, unvalued, points
 	return true
 }
 
@@ -199,7 +203,7 @@ func (d *Document) valued(next *Stood, measures *value.Measures, p *value.Policy
 	reached := make([]byte, len(asked))
 	for i, x := range asked {
 		reached[i] = '-'
-		if m := measures.Of(x.Measure); m.Known {
+		if m := measures.Of(x.Measure); m.Known && w.Value.Of(x.Measure) != nil {
 			if reached[i] = 'n'; w.Value.Reaches(x.Measure, m.Value, x.Percent) {
 				reached[i] = 'y'
 			}

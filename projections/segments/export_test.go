@@ -1,0 +1,4 @@
+package segments
+
+// Afresh computes what follows from calibrations.
+var Afresh = (*Document).stand
