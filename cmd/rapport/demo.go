@@ -17,6 +17,7 @@ import (
 	"github.com/rapport-crm/rapport/domain/deployment"
 	"github.com/rapport-crm/rapport/domain/loyalty"
 	"github.com/rapport-crm/rapport/domain/policy"
+	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/tier"
 	"github.com/rapport-crm/rapport/internal/client"
 	"github.com/rapport-crm/rapport/internal/population"
@@ -81,6 +82,9 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 	if err := demoProgram(ctx, api); err != nil {
 		return "", "", err
 	}
+	if err := installed(ctx, api, segment.Shipped()...); err != nil {
+		return "", "", err
+	}
 	people := population.Generate(c.Seed, c.Customers, demoFrom, demoJoined, demoUntil)
 	bar := newProgress(s.err, "customers")
 	defer bar.finish()
@@ -116,6 +120,9 @@ func (c *demoCmd) load(ctx context.Context, api *client.Client, s streams) (show
 		return "", "", err
 	}
 	if err := c.entrust(ctx, api, people); err != nil {
+		return "", "", err
+	}
+	if err := c.group(ctx, api); err != nil {
 		return "", "", err
 	}
 	fmt.Fprintf(s.err, "%d customers and %d orders loaded in %.1f s; closed %v: %v\n", len(people), orders, time.Since(started).Seconds(), demoUntil, day)
@@ -236,11 +243,22 @@ func demoLines(id string, p population.Customer) []client.Line {
 	}
 	lines := []client.Line{{Command: "register-customer", Customer: id, Body: object(register)}}
 	for _, o := range p.Orders {
+		line := m{"sku": o.SKU, "quantity": 1, "unit_price_minor": o.Minor, "amount_minor": o.Minor}
+		if o.CostMinor > 0 {
+			line["cost_minor"] = o.CostMinor
+		}
 		lines = append(lines, client.Line{Command: "record-order", Customer: id, Body: object(m{
-			"order_id": o.ID, "total": m{"amount_minor": o.Minor, "currency": "USD"},
-			"lines":     []m{{"sku": o.SKU, "quantity": 1, "unit_price_minor": o.Minor, "amount_minor": o.Minor}},
+			"order_id": o.ID, "total": m{"amount_minor": o.Minor, "currency": "USD"}, "lines": []m{line}, "channel": p.Channel,
 			"placed_at": o.At, "paid_at": o.At,
 		})})
+	}
+	for _, x := range p.Costs {
+		lines = append(lines, client.Line{Command: "record-cost", Customer: id, Body: object(m{
+			"cost_id": x.ID, "kind": x.Kind, "amount": m{"amount_minor": x.Minor, "currency": "USD"}, "incurred_at": x.At,
+		})})
+	}
+	if len(p.Interests) > 0 {
+		lines = append(lines, client.Line{Command: "update-psychographics", Customer: id, Body: object(m{"interests": p.Interests})})
 	}
 	for _, c := range p.Consents {
 		if c.Withdrawn != nil {
@@ -268,6 +286,16 @@ func (c *demoCmd) show(ctx context.Context, api *client.Client, out io.Writer, a
 	fmt.Fprintf(out, "\nWho is worth what, at the close of %v:\n\n", demoUntil)
 	for _, l := range d.ByLabel {
 		fmt.Fprintf(out, "  %-20s %6d customers %12s  %s\n", l.Label, l.Customers, dollars(l.Revenue.AmountMinor), bar(l.Customers, c.Customers))
+	}
+	if err := c.settledSegments(ctx, api); err != nil {
+		return err
+	}
+	if err := c.pyramid(ctx, api, out); err != nil {
+		return err
+	}
+	slipping, err := sampleOf(ctx, api, "slipping-regulars")
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(out, `
 Try:
@@ -300,7 +328,11 @@ Try:
   curl -s %[1]s/v1/loyalty/liability
   curl -s '%[1]s/v1/loyalty/expiring?days=30&limit=3'
   curl -s '%[1]s/v1/care/upcoming?days=7&limit=3'
-
+`, address, customer, demoUntil+1, demoJoined, demoUntil)
+	if err := showSegments(out, os.Args[0], address, customer, slipping); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, `
   # may they be written to, and why (not)? Who may?
   curl -s '%[1]s/v1/customers/%[2]s/contactability?purpose=marketing&channel=email'
   curl -s '%[1]s/v1/customers?consent=marketing:email&limit=3'
@@ -313,26 +345,26 @@ Try:
   curl -s '%[1]s/v1/duplicates?min_score=80&limit=3'
 
   # what was true then, and what changed since
-  curl -s '%[1]s/v1/customers/%[2]s?as_of=%[4]v'
-  curl -s '%[1]s/v1/customers/%[2]s/diff?from=%[4]v&to=%[5]v'
+  curl -s '%[1]s/v1/customers/%[2]s?as_of=%[3]v'
+  curl -s '%[1]s/v1/customers/%[2]s/diff?from=%[3]v&to=%[4]v'
 
   # everything that ever happened to them, by whom, and the proof that nobody changed it
   curl -s %[1]s/v1/customers/%[2]s/history
   curl -s %[1]s/v1/customers/%[2]s/history/verify
 
   # somebody wants to be forgotten: one asks, another agrees, and nobody can read them again
-  curl -s -X POST %[1]s/v1/customers/%[6]s/request-erasure -H 'Content-Type: application/json' \
+  curl -s -X POST %[1]s/v1/customers/%[5]s/request-erasure -H 'Content-Type: application/json' \
     -H 'Rapport-Actor: user:lin' -d '{"requester":"customer","evidence":"a letter"}'
-  curl -s -X POST %[1]s/v1/customers/%[6]s/approve-erasure -H 'Content-Type: application/json' \
+  curl -s -X POST %[1]s/v1/customers/%[5]s/approve-erasure -H 'Content-Type: application/json' \
     -H 'Rapport-Actor: user:omar' -d '{}'
-  curl -s %[1]s/v1/customers/%[6]s/erasure
+  curl -s %[1]s/v1/customers/%[5]s/erasure
 
 The API is described at %[1]s/docs. Also:
 
-  %[7]s replay %[2]s --server %[1]s
-  %[7]s rebuild all --server %[1]s
-  %[7]s verify read-models --server %[1]s
-`, address, customer, demoUntil+1, demoJoined, demoUntil, other, os.Args[0])
+  %[6]s replay %[2]s --server %[1]s
+  %[6]s rebuild all --server %[1]s
+  %[6]s verify read-models --server %[1]s
+`, address, customer, demoJoined, demoUntil, other, os.Args[0])
 	return nil
 }
 

@@ -20,7 +20,7 @@ func TestDemo(t *testing.T) {
 		if code != exitDone {
 			t.Fatalf("exit code %d\n%s%s", code, &out, &errs)
 		}
-		for _, want := range []string{"Champions", "/v1/duplicates?min_score=80", "/contactability?purpose=marketing", "/lifecycle/funnel?", "/redeem-points", "/v1/loyalty/liability", "/v1/owners/lin/portfolio", "?as_of=", "/approve-erasure"} {
+		for _, want := range []string{"Champions", "/v1/duplicates?min_score=80", "/contactability?purpose=marketing", "/lifecycle/funnel?", "/redeem-points", "/v1/loyalty/liability", "/v1/owners/lin/portfolio", "segments explain slipping-regulars ", "/v1/segments/preview", "not known", "/v1/clusters/shoppers", "?as_of=", "/approve-erasure"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%q is not in\n%s", want, &out)
 			}

@@ -45,6 +45,7 @@ type cli struct {
 	Calendar calendarCmd `cmd:"" help:"Close business days, or show the calendar."`
 	RFM      rfmCmd      `cmd:"" name:"rfm" help:"Print the RFM scores of all customers: live, or as of any day and by any policy."`
 	Loyalty  loyaltyCmd  `cmd:"" help:"Print the points of all members of the loyalty programme, as they are or as they were."`
+	Segments segmentsCmd `cmd:"" help:"Print the segments, who belongs to one and why, or install those that come with the program."`
 	History  historyCmd  `cmd:"" help:"Print everything that happened to a customer, by whom and why."`
 	State    stateCmd    `cmd:"" help:"Print a customer as it is, or as it was."`
 	Replay   replayCmd   `cmd:"" help:"Print a customer's state after each event."`
