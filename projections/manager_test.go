@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/operations"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/internal/partitiontest"
@@ -450,6 +454,51 @@ func TestOutageOfTheStore(t *testing.T) {
 		elapse(5 * time.Second)
 		if st := m.Status(); st.Error != "" {
 			t.Errorf("the status still says %q", st.Error)
+		}
+	})
+}
+
+// What a clustering was answered to is not contributed to again, each clustering
+// having a stream of its own; what is not answered yet is.
+func TestAnsweredClusteringsAreNotContributedTo(t *testing.T) {
+	bubble(t, func(t *testing.T, s *shop) {
+		s.registerAll()
+		day := domain.NewDate(2026, 2, 28)
+		ask := func(id string) uint64 {
+			return s.append(s.write.Event(cluster.Stream(id), uuid.Nil, cluster.Requested{ClusterID: id, AsOf: day, Features: cluster.Default(), K: 2}))
+		}
+		first := ask("first")
+		s.append(s.write.Event(cluster.Stream("first"), uuid.Nil, cluster.FitFailed{ClusterID: "first", TriggerPosition: first, AsOf: day, Code: cluster.CodeTooFew}))
+		open := ask("second")
+		var collected sync.Map // by position of the request: *atomic.Int32
+		view := &projections.View[partitiontest.Count]{
+			Name: "asked", Fold: func(*partitiontest.Count, projections.Event) bool { return false },
+			Indexes: func(*partitiontest.Count, *projections.World) []projections.Place { return nil },
+			Metrics: func(*partitiontest.Count, *projections.World) []projections.Metric { return nil },
+			Contribution: &projections.Contribution[partitiontest.Count]{
+				Asked: func(e projections.Event, _ *projections.World) (string, bool) {
+					_, ok := e.Data.(cluster.Requested)
+					return cluster.NoteName(e.Position), ok
+				},
+				Collect: func(e projections.Event, _ *projections.World, _ iter.Seq2[uuid.UUID, *partitiontest.Count]) ([]byte, error) {
+					n, _ := collected.LoadOrStore(e.Position, new(atomic.Int32))
+					n.(*atomic.Int32).Add(1)
+					return []byte("x"), nil
+				},
+				Settled: func(e projections.Event) (string, bool) {
+					f, ok := e.Data.(cluster.FitFailed)
+					return cluster.NoteName(f.TriggerPosition), ok
+				},
+			},
+		}
+		m := s.manager(s.store)
+		m.Views = []projections.Projection{view, projections.NewKeys()}
+		defer s.manage(m)()
+		s.caughtUp(m)
+		got := map[uint64]int32{}
+		collected.Range(func(at, n any) bool { got[at.(uint64)] = n.(*atomic.Int32).Load(); return true })
+		if diff := cmp.Diff(map[uint64]int32{open: lanes}, got); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

@@ -57,7 +57,15 @@ func (w *World) evolveSegments(e Event) *World {
 		next.ValueFailed = &d
 		next.answerValue(e, d.TriggerPosition)
 	case cluster.Requested:
-		next.clustering(d.ClusterID, func(c *Clustering) { c.Asked, c.AskedAt = &d, e.Position })
+		next.clustering(d.ClusterID, func(c *Clustering) {
+			c.Asked, c.AskedAt = &d, e.Position
+			rfm, _ := w.Policy(policy.KindRFM, d.AsOf+1)
+			worth, _ := w.Policy(policy.KindValue, d.AsOf+1)
+			if c.By = maps.Clone(c.By); c.By == nil {
+				c.By = map[uint64]GroupedBy{}
+			}
+			c.By[e.Position] = GroupedBy{rfm.Version, worth.Version}
+		})
 	case cluster.Fitted:
 		if w.Clusterings[d.ClusterID].AnsweredTo >= d.TriggerPosition {
 			return w

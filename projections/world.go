@@ -72,6 +72,24 @@ type Clustering struct {
 	AnsweredTo uint64             `json:"answered_to,omitempty"`
 	FittedAt   uint64             `json:"fitted_at,omitempty"` // the position of the fit that stands; 0: none does
 	Failed     *cluster.FitFailed `json:"failed,omitempty"`    // the attempt after it, if that failed
+	// By is the policies by which customers are grouped, by the position of the request:
+	// one that is published later on the same day does not change what a fit means.
+	By map[uint64]GroupedBy `json:"by,omitempty"`
+}
+
+// GroupedBy is versions of policies, 0 where none was in force.
+type GroupedBy struct {
+	RFM   int `json:"rfm,omitempty"`
+	Value int `json:"value,omitempty"`
+}
+
+// GroupedBy returns the policies by which customers are grouped as a request asked
+// for it.
+func (w *World) GroupedBy(clusterID string, trigger uint64) (rfm, value policy.Published) {
+	by := w.Clusterings[clusterID].By[trigger]
+	rfm, _ = w.PolicyVersion(policy.KindRFM, by.RFM)
+	value, _ = w.PolicyVersion(policy.KindValue, by.Value)
+	return rfm, value
 }
 
 // DecodeWorld reads a stored world; nil is the zero world.

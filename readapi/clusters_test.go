@@ -12,6 +12,8 @@ import (
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/policy"
+	rules "github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/eventschema"
 	"github.com/rapport-crm/rapport/projections"
@@ -155,7 +157,13 @@ func TestClusters(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// Customers move by what they do.
+	// Customers move by what they do, and not by a policy that came after the fit.
+	score := func(version int, currency string) {
+		s.append(policy.Stream(policy.KindRFM), uuid.Nil, policy.Published{Kind: policy.KindRFM, Version: version, RFM: &rules.Policy{
+			Name: currency, Currency: currency, Method: rules.Quantiles, Bins: 5, Orders: rules.CountRecorded, Amounts: rules.Gross, Otherwise: "Others",
+		}})
+	}
+	score(2, "USD")
 	for i := range 4 {
 		s.order(someone(7), fmt.Sprint("more-", i), "2026-02-28", 40_000)
 	}
@@ -173,6 +181,7 @@ func TestClusters(t *testing.T) {
 	}
 
 	// A fit that fails leaves what stands; a later one moves them.
+	score(3, "EUR")
 	failed := s.fit("habits", 12)
 	s.project()
 	if a := s.clustering("habits"); a.State != "pending" || a.Fit.Version != 1 {

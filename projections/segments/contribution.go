@@ -49,7 +49,7 @@ func Settled(e projections.Event) (name string, ok bool) {
 
 func collect(e projections.Event, w *projections.World, documents iter.Seq2[uuid.UUID, *Document]) ([]byte, error) {
 	if r, ok := e.Data.(cluster.Requested); ok {
-		return collectVectors(r, w, documents)
+		return collectVectors(r, e.Position, w, documents)
 	}
 	return collectMeasures(e, w, documents)
 }
