@@ -1,16 +1,17 @@
 // Package jobs is the work that belongs to no partition and no request: closing
-// the days by the clock, calibrating the scores over all partitions, booking what
-// time alone brings about (such as moves from stage to stage of customers who were
-// idle for long enough), going on with handovers and transfers that broke off, and
-// erasing whose erasure was approved.
+// the days by the clock, calibrating the scores over all partitions, grouping the
+// customers where that was asked for, booking what time alone brings about (such as
+// moves from stage to stage of customers who were idle for long enough), going on
+// with handovers and transfers that broke off, and erasing whose erasure was
+// approved.
 //
 // Every process runs them; that is harmless, because a step that was done before,
 // here or elsewhere, is found done: by a command id that follows from what caused
 // it, or in the stream that the step would change. They keep no checkpoints of
 // their own. What is to be done stands in the log (days that are open, handovers
-// and transfers under way) or in the read models (calibrations that were asked for, who is due,
-// whose erasure is not complete), so that after a restart, or after the read
-// models were rebuilt, nothing is missed.
+// and transfers under way, clusterings that were asked for) or in the read models
+// (calibrations that were asked for, who is due, whose erasure is not complete), so
+// that after a restart, or after the read models were rebuilt, nothing is missed.
 package jobs
 
 import (
