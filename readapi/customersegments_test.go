@@ -398,3 +398,30 @@ func TestWhichEventMadeAValue(t *testing.T) {
 		t.Errorf("nothing said of %v in %+v", want, got.Clauses)
 	}
 }
+
+// Among how many events ever it is looked for it: what is found is the same, or
+// nothing.
+func TestTheSearchForEventsIsBounded(t *testing.T) {
+	s := newSegmentClub(t)
+	for i := range 6 {
+		s.order(s.ann, "later-"+itoa(uint64(i)), "2026-03-03", 100) // not paid: what she is worth stays
+	}
+	s.project()
+	found := map[int]bool{}
+	for _, n := range []int{0, 30, 60, 1000} {
+		back := readapi.SetVisits(n)
+		got := s.explain("best", s.ann, "")
+		back()
+		for _, c := range got.Clauses {
+			for _, v := range c.Values {
+				if len(v.Events) > 0 && v.Events[0].ID != s.events["paid"].ID || v.Calibration == nil {
+					t.Errorf("%d: %+v", n, v)
+				}
+				found[n] = found[n] || len(v.Events) > 0
+			}
+		}
+	}
+	if found[0] || found[30] || !found[1000] {
+		t.Errorf("%v", found)
+	}
+}

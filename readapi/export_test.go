@@ -11,3 +11,11 @@ func JudgeAtOnce(n int) (before int) {
 	before, againAtOnce = againAtOnce, n
 	return before
 }
+
+// SetVisits sets how many orders are looked at to find the events behind scores, and
+// returns what sets it back.
+func SetVisits(n int) func() {
+	was := visits
+	visits = n
+	return func() { visits = was }
+}

@@ -89,7 +89,7 @@ func (p *probe) read(c *segment.Customer, m segment.Moment) (changed bool) {
 // visits bounds how many orders are looked at to find the events behind scores and
 // worth, which follow from all orders again after each event. Of a customer with very
 // many orders it is only looked for among the last events.
-const visits = 2_000_000
+var visits = 1_000_000
 
 // find folds the stream.
 func (o *origins) find(stream []eventschema.Event, w *projections.World, orders int) {

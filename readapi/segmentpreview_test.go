@@ -50,7 +50,7 @@ func TestPreview(t *testing.T) {
 		{`events("customer.attribute_set").exists(e, e.fields.value == "red")`, []uuid.UUID{s.ann}},
 		{`events("customer.order_recorded").exists(e, e.fields.total_minor == 2000)`, []uuid.UUID{s.bob}},
 		{`percentile("contribution") >= 99`, []uuid.UUID{s.ann}}, // nobody asked for this one before
-		{`percentile("revenue") < 80`, []uuid.UUID{}}, // whose revenue is not known is below nothing
+		{`percentile("revenue") < 80`, []uuid.UUID{}},            // whose revenue is not known is below nothing
 		{`value.contribution < 6000 && rfm.scored`, []uuid.UUID{s.ann}},
 		{`has(contact_points)`, []uuid.UUID{}},
 	} {
