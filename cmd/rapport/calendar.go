@@ -16,7 +16,7 @@ import (
 )
 
 type calendarCmd struct {
-	Close calendarCloseCmd `cmd:"" help:"Close a business day, and every day before it that is open, and wait until all scores follow."`
+	Close calendarCloseCmd `cmd:"" help:"Close a business day, and every day before it that is open, and wait until all scores and segments follow."`
 	Show  calendarShowCmd  `cmd:"" help:"Show the calendar."`
 
 	Calibrate calibrateCmd `cmd:"" help:"Compute the cut points of the last closed day anew: orders that came late count."`
@@ -37,7 +37,7 @@ func (c *calendarCloseCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	day, err := scored(ctx, c.client(), position)
+	day, err := followed(ctx, c.client(), position)
 	if err != nil {
 		return err
 	}
@@ -57,6 +57,7 @@ type calibration struct {
 	Population int         `json:"population"`
 	Code       string      `json:"code"`
 	Detail     string      `json:"detail"`
+	Position   uint64      `json:"position"` // of what is answered
 }
 
 func (c calibration) String() string {
@@ -70,7 +71,7 @@ func (c calibration) String() string {
 	}
 }
 
-// closeDay closes a day and waits until its calibration is applied everywhere.
+// closeDay closes a day and waits until its calibrations are applied everywhere.
 func closeDay(ctx context.Context, c *client.Client, day domain.Date, wait time.Duration) (calibration, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -78,7 +79,7 @@ func closeDay(ctx context.Context, c *client.Client, day domain.Date, wait time.
 	if err != nil {
 		return calibration{}, err
 	}
-	return scored(ctx, c, position)
+	return followed(ctx, c, position)
 }
 
 // postClose closes a day and returns the position at which it is closed.
@@ -110,7 +111,7 @@ func settled(ctx context.Context, c *client.Client, position uint64) error {
 			}
 		}
 		if len(behind) == 0 {
-			_, err := scored(ctx, c, through)
+			_, err := followed(ctx, c, through)
 			return err
 		}
 		select {
@@ -121,24 +122,49 @@ func settled(ctx context.Context, c *client.Client, position uint64) error {
 	return fmt.Errorf("the day is closed, but not all is booked yet by %s (%w); /v1/jobs tells more", strings.Join(behind, ", "), ctx.Err())
 }
 
+// followed waits until all scores follow what the log asks for up to a position, and
+// then all segments.
+func followed(ctx context.Context, c *client.Client, position uint64) (state calibration, err error) {
+	if state, err = scored(ctx, c, position); err != nil {
+		return state, err
+	}
+	var lists struct {
+		State    string `json:"state"` // none, pending, applied, failed
+		Sweeping int    `json:"sweeping"`
+	}
+	err = awaited(ctx, c, "/v1/value/calibration", max(position, state.Position), &lists, func() bool {
+		return lists.State == "pending" || lists.Sweeping > 0
+	})
+	if ctx.Err() != nil && err != nil {
+		err = fmt.Errorf("it is recorded and scored, but the segments do not follow yet (%w); /v1/value/calibration and /v1/projections tell more", ctx.Err())
+	}
+	return state, err
+}
+
 // scored waits until all scores follow what the log asks for up to a position.
 func scored(ctx context.Context, c *client.Client, position uint64) (state calibration, err error) {
+	err = awaited(ctx, c, "/v1/rfm/calibration", position, &state, func() bool { return state.State == "pending" })
+	if ctx.Err() != nil && err != nil {
+		err = fmt.Errorf("it is recorded, but the scores do not follow yet (%w); `rapport calendar show` and /v1/projections tell more", ctx.Err())
+	}
+	return state, err
+}
+
+// awaited asks until the read models are at a position and what is answered is not
+// pending.
+func awaited(ctx context.Context, c *client.Client, path string, position uint64, answer any, pending func() bool) error {
 	query := url.Values{"min_position": {strconv.FormatUint(position, 10)}}
 	for poll := 5 * time.Millisecond; ; poll = min(2*poll, 500*time.Millisecond) {
-		err := c.Get(ctx, "/v1/rfm/calibration", query, &state)
-		if behind := (*client.Problem)(nil); errors.As(err, &behind) && behind.Code == "projection_behind" {
-			state.State, err = "pending", nil
-		}
-		if err != nil {
-			return state, err
-		}
-		if state.State != "pending" {
-			return state, nil
+		err := c.Get(ctx, path, query, answer)
+		if behind := (*client.Problem)(nil); !errors.As(err, &behind) || behind.Code != "projection_behind" {
+			if err != nil || !pending() {
+				return err
+			}
 		}
 		select {
 		case <-time.After(poll):
 		case <-ctx.Done():
-			return state, fmt.Errorf("it is recorded, but the scores do not follow yet (%w); `rapport calendar show` and /v1/projections tell more", ctx.Err())
+			return ctx.Err()
 		}
 	}
 }
@@ -146,6 +172,8 @@ func scored(ctx context.Context, c *client.Client, position uint64) (state calib
 type calibrateCmd struct {
 	remote
 	Wait time.Duration `help:"How long to wait for the scores." default:"10m"`
+
+	Value bool `help:"The percentiles of what customers are worth, too."`
 }
 
 func (c *calibrateCmd) Run(ctx context.Context, s streams) error {
@@ -157,7 +185,12 @@ func (c *calibrateCmd) Run(ctx context.Context, s streams) error {
 	if err := c.client().Post(ctx, "/v1/policies/rfm/calibrate", struct{}{}, &asked); err != nil {
 		return err
 	}
-	state, err := scored(ctx, c.client(), asked.Position)
+	if c.Value {
+		if err := c.client().Post(ctx, "/v1/policies/value/calibrate", struct{}{}, &asked); err != nil {
+			return err
+		}
+	}
+	state, err := followed(ctx, c.client(), asked.Position)
 	if err != nil {
 		return err
 	}

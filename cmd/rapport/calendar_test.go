@@ -23,7 +23,7 @@ func TestSettled(t *testing.T) {
 		asks    string
 		err     string
 	}{
-		"all is booked": {answers: []string{behind, other, there}, asks: "/v1/jobs /v1/jobs /v1/jobs /v1/rfm/calibration?min_position=15"},
+		"all is booked": {answers: []string{behind, other, there}, asks: "/v1/jobs /v1/jobs /v1/jobs /v1/rfm/calibration?min_position=15 /v1/value/calibration?min_position=15"},
 		"not in time":   {answers: []string{behind}, asks: "/v1/jobs /v1/jobs", err: "not all is booked yet by stage-keeper ("},
 		"no jobs there": {answers: []string{""}, asks: "/v1/jobs", err: "runs no jobs"},
 	} {
@@ -55,6 +55,64 @@ func TestSettled(t *testing.T) {
 			}
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("%v, want %s", err, c.err)
+			}
+		})
+	}
+}
+
+// Who closes a day waits for the scores, and from where they stand for the
+// percentiles and the segments.
+func TestFollowed(t *testing.T) {
+	t.Parallel()
+	answers := map[string][]string{
+		"/v1/rfm/calibration": {
+			`{"code":"projection_behind"}`, `{"state":"pending","position":9}`, `{"state":"applied","population":3,"position":14}`,
+		},
+		"/v1/value/calibration": {
+			`{"code":"projection_behind"}`, `{"state":"pending","sweeping":0}`, `{"state":"applied","sweeping":2}`, `{"state":"failed","sweeping":0}`,
+		},
+	}
+	for name, c := range map[string]struct {
+		answers int // until the caller gives up
+		asked   int
+		err     string
+	}{
+		"all follow":            {answers: 7, asked: 7},
+		"the segments do not":   {answers: 6, asked: 7, err: "scored, but the segments do not follow yet"},
+		"the scores do not":     {answers: 2, asked: 3, err: "the scores do not follow yet"},
+		"the server gives none": {answers: -1, asked: 1, err: "out of order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var asked []string
+			of := map[string]int{}
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked = append(asked, r.URL.String())
+				n := of[r.URL.Path]
+				of[r.URL.Path]++
+				w.Header().Set("Content-Type", "application/problem+json")
+				switch {
+				case c.answers < 0:
+					w.WriteHeader(500)
+					fmt.Fprint(w, `{"code":"out_of_order","detail":"out of order"}`)
+				case len(asked) > c.answers:
+					cancel()
+				case n == 0:
+					w.WriteHeader(503)
+					fmt.Fprint(w, answers[r.URL.Path][0])
+				default:
+					w.Header().Set("Content-Type", "application/json")
+					fmt.Fprint(w, answers[r.URL.Path][n])
+				}
+			}))
+			state, err := followed(ctx, &client.Client{Server: s.URL}, 9)
+			s.Close()
+			if len(asked) != c.asked || c.asked == 7 && asked[6] != "/v1/value/calibration?min_position=14" {
+				t.Errorf("asked %v", asked)
+			}
+			if c.err == "" && (err != nil || state.Population != 3) || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("%+v, %v, want %s", state, err, c.err)
 			}
 		})
 	}
