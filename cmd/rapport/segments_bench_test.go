@@ -104,7 +104,10 @@ func BenchmarkSegments(b *testing.B) {
 	full := usedMB(b, s)
 	report("redis-segments-kB/customer", full*1024/float64(n))
 
-	timed("close-first-s", func() { s.must("calendar", "close", (last + 1).String(), "--settled", "--wait", "10m"); untilFilled(b, s) })
+	timed("close-first-s", func() {
+		s.must("calendar", "close", (last + 1).String(), "--settled", "--wait", "10m")
+		untilFilled(b, s)
+	})
 	before := evaluations(b, s)
 	timed("close-day-s", func() { s.must("calendar", "close", (last + 2).String(), "--wait", "10m"); untilFilled(b, s) })
 	after := evaluations(b, s)
