@@ -63,7 +63,7 @@ type Move struct {
 }
 
 func fold(d *Document, event projections.Event) bool {
-	fact, ok := event.Data.(customer.Event)
+	r, ok := projections.RecordOf(event)
 	if !ok {
 		return false
 	}
@@ -71,11 +71,7 @@ func fold(d *Document, event projections.Event) bool {
 		EventID: event.ID, Actor: event.Meta.Actor,
 		PaidOrders: d.Standing.PaidOrders, FirstPaidOn: d.Standing.FirstPaidOn,
 	}
-	r := customer.Record{
-		Event: fact, ID: event.ID, Revision: event.Revision, Actor: event.Meta.Actor,
-		OccurredAt: event.Meta.OccurredAt, Causation: event.Meta.Causation, Policies: event.Meta.Policies,
-	}
-	switch e := fact.(type) {
+	switch e := r.Event.(type) {
 	case customer.Registered:
 		d.Standing.Fold(r)
 		move.To, move.At, move.Trigger = stages.Potential, e.RegisteredAt, customer.TriggerRegistration

@@ -61,11 +61,11 @@ func (d *Document) Kept() bool {
 }
 
 func fold(d *Document, event projections.Event) bool {
-	fact, ok := event.Data.(customer.Event)
+	r, ok := projections.RecordOf(event)
 	if !ok {
 		return false
 	}
-	switch e := fact.(type) {
+	switch e := r.Event.(type) {
 	case customer.OrderPaid:
 		ok = e.Qualifying != nil
 	case customer.OrderCancelled:
@@ -106,10 +106,7 @@ func fold(d *Document, event projections.Event) bool {
 	if !ok {
 		return false
 	}
-	d.Account.Fold(customer.Record{
-		Event: fact, ID: event.ID, Revision: event.Revision, Actor: event.Meta.Actor,
-		OccurredAt: event.Meta.OccurredAt, Causation: event.Meta.Causation, Policies: event.Meta.Policies,
-	})
+	d.Account.Fold(r)
 	return true
 }
 

@@ -80,16 +80,12 @@ type Total struct {
 }
 
 func fold(d *Document, event projections.Event) bool {
-	fact, ok := event.Data.(customer.Event)
+	r, ok := projections.RecordOf(event)
 	if !ok {
 		return false
 	}
-	if _, abandoned := fact.(customer.ClaimAbandoned); abandoned && d.RegisteredAt.IsZero() {
+	if _, abandoned := r.Event.(customer.ClaimAbandoned); abandoned && d.RegisteredAt.IsZero() {
 		return false // nobody is there yet
-	}
-	r := customer.Record{
-		Event: fact, ID: event.ID, Revision: event.Revision,
-		Actor: event.Meta.Actor, OccurredAt: event.Meta.OccurredAt, Causation: event.Meta.Causation, Policies: event.Meta.Policies,
 	}
 	d.Profile.Fold(r)
 	d.Contacts.Fold(r)

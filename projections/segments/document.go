@@ -137,16 +137,12 @@ func (d *Document) Take(e projections.Event) { d.take(e) }
 
 // take folds an event and says what of the document it may have changed.
 func (d *Document) take(e projections.Event) (changed parts, ok bool) {
-	fact, ok := e.Data.(customer.Event)
+	r, ok := projections.RecordOf(e)
 	if !ok {
 		return nil, false
 	}
-	if _, abandoned := fact.(customer.ClaimAbandoned); abandoned && !d.There {
+	if _, abandoned := r.Event.(customer.ClaimAbandoned); abandoned && !d.There {
 		return nil, false // nobody is there yet
-	}
-	r := customer.Record{
-		Event: fact, ID: e.ID, Revision: e.Revision, Actor: e.Meta.Actor,
-		OccurredAt: e.Meta.OccurredAt, Causation: e.Meta.Causation, Policies: e.Meta.Policies,
 	}
 	d.Profile.Fold(r)
 	d.Contacts.Fold(r)
@@ -157,7 +153,7 @@ func (d *Document) take(e projections.Event) (changed parts, ok bool) {
 	d.Loyalty.Fold(r)
 	d.Lists.Fold(r)
 	d.Books.Fold(r)
-	switch f := fact.(type) {
+	switch f := r.Event.(type) {
 	case customer.Registered:
 		d.There = true
 	case customer.OrderRecorded:
@@ -165,10 +161,10 @@ func (d *Document) take(e projections.Event) (changed parts, ok bool) {
 	case customer.PersonalDataErased:
 		d.forget()
 	}
-	if _, order := fact.(customer.OrderRecorded); !order {
+	if _, order := r.Event.(customer.OrderRecorded); !order {
 		d.note(e)
 	}
-	return partsOf(fact), true
+	return partsOf(r.Event), true
 }
 
 // forget leaves what tells nobody who the customer was. To which segments they
