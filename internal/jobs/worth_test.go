@@ -206,7 +206,7 @@ func TestThirtyDaysAtOnceAreCalibratedInOrder(t *testing.T) {
 				stop := d.appraise(1)
 				d.worth(n)
 				stop()
-				d.apply(n % partitions) // one has heard of it
+				d.apply(0, n%partitions) // the one that is asked has heard of it, and not all others
 			}
 			// The read models are lost as well, and are made again.
 			d.must(d.store.Drop(t.Context(), lists, partitions))
