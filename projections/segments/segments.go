@@ -17,6 +17,7 @@ import (
 
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/cluster"
+	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/rfm"
 	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/value"
@@ -72,8 +73,13 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 		c.Kind, c.Due = ByDay, d.Date.String()
 		return c, true
 	case rfm.Calibrated:
+		c.Kind = ByCalibration // whatever rules ask for: every segment tells the mean scores
+		return c, after.Calibration != before.Calibration && len(after.Plan().Order) > 0
+	case policy.Published: // until the first calibration of values revenue is told by the policy of the day
+		was, _, _ := valuing(before)
+		is, _, _ := valuing(after)
 		c.Kind = ByCalibration
-		return c, after.Calibration != before.Calibration && uses(after, "rfm")
+		return c, d.Kind == policy.KindValue && is != was
 	case value.Calibrated:
 		c.Kind = ByCalibration
 		return c, after.Value != before.Value
@@ -95,16 +101,6 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 		}
 	}
 	return c, false
-}
-
-// uses says whether a rule rests on a part of what is known of customers.
-func uses(w *projections.World, part string) bool {
-	for _, p := range w.Plan().Order {
-		if p.Has(part) {
-			return true
-		}
-	}
-	return false
 }
 
 func due(d *Document) string {
