@@ -1,5 +1,5 @@
 // Package jobs is the work that belongs to no partition and no request: closing
-// the days by the clock, calibrating the scores over all partitions, grouping the
+// the days by the clock, calibrating scores and worth over all partitions, grouping the
 // customers where that was asked for, booking what time alone brings about (such as
 // moves from stage to stage of customers who were idle for long enough), going on
 // with handovers and transfers that broke off, and erasing whose erasure was
