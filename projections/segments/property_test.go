@@ -96,12 +96,13 @@ func (w *town) Key(_ context.Context, c uuid.UUID) (string, []byte, bool, error)
 
 func newTown(t testing.TB, seed uint64, examples []customer.Event) *town {
 	w := &town{
-		dice: dice{rand.New(rand.NewPCG(seed, 11))}, t: t, seed: seed, view: segments.New(nil), examples: examples,
+		dice: dice{Rand: rand.New(rand.NewPCG(seed, 11))}, t: t, seed: seed, view: segments.New(nil), examples: examples,
 		ends: map[string]uint64{}, chains: map[string]eventschema.Chain{}, keys: map[uuid.UUID]*eventschema.DataKey{},
 		stored: map[uuid.UUID]projections.KeyDocument{}, erased: map[uuid.UUID]bool{}, world: new(projections.World),
 		past: map[uuid.UUID][]projections.Event{}, known: map[uuid.UUID]*segments.Document{},
 		stays: map[uuid.UUID]map[string][]stay{}, orders: map[uuid.UUID][]string{}, made: map[string]int{},
 	}
+	w.theme = pick(w.dice, "", "", worth, worth, points, reach, deeds)
 	w.zone = pick(w.dice, "UTC", "Europe/Berlin", "Pacific/Auckland")
 	w.closed = domain.NewDate(2024, 2, 10) + domain.Date(w.IntN(25))
 	return w

@@ -11,8 +11,19 @@ import (
 	"github.com/rapport-crm/rapport/domain/value"
 )
 
-// dice makes random things.
-type dice struct{ *rand.Rand }
+// dice makes random things, of which some are more likely by the theme.
+type dice struct {
+	*rand.Rand
+	theme string
+}
+
+// Themes of rules and events.
+const (
+	worth  = "worth"  // what calibrations say
+	points = "points" // loyalty
+	reach  = "reach"  // how customers may be reached
+	deeds  = "deeds"  // events
+)
 
 func pick[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
 
@@ -58,6 +69,19 @@ func (d dice) op() string { return pick(d, "<", "<=", ">", ">=") }
 func (d dice) days() int  { return pick(d, 1, 2, 3, 7, 28, 29, 30, 31, 60, 90, 365, 366) }
 
 func (d dice) clause(asks []string) string {
+	if d.IntN(2) == 0 {
+		switch d.theme {
+		case worth:
+			return d.calibrated()
+		case points:
+			return fmt.Sprintf("loyalty.%s %s %d", pick(d, "spendable", "pending", "held", "earned"), d.op(), pick(d, 0, 50, 100, 300))
+		case reach:
+			return pick(d, "suppressed", "size(contact_points) > 0", "contact_points.exists(p, p.verified)", "contact_points.exists(p, p.primary)",
+				"contact_points.exists(p, p.invalid)", `contact_points.exists(p, p.type == "email")`)
+		case deeds:
+			return d.happened()
+		}
+	}
 	switch d.IntN(12) {
 	case 0, 1:
 		return d.member()

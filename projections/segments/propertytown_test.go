@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,9 @@ func (w *town) one(id uuid.UUID) {
 	at := w.noon(w.someday())
 	orders := w.orders[id]
 	n := w.IntN(30)
+	if (w.theme == points || w.theme == reach) && w.IntN(2) == 0 {
+		n = 29
+	}
 	if w.erased[id] { // what may still come has nothing personal
 		if n = pick(w.dice, 8, 11, 12, 19, 21, 22); n < 13 && len(orders) == 0 {
 			return
@@ -136,13 +140,25 @@ func (w *town) one(id uuid.UUID) {
 		say(customer.PersonalDataErased{Requester: "customer", ErasedAt: at})
 		w.erased[id] = true
 	default:
-		say(pick(w.dice, w.examples...))
+		for range 20 { // rather one of the theme
+			e := pick(w.dice, w.examples...)
+			kind := strings.ToLower(fmt.Sprintf("%T", e))
+			about := map[string][]string{points: {"points", "hold", "program", "tier"}, reach: {"contact", "suppress", "externalid"}}[w.theme]
+			if about == nil || slices.ContainsFunc(about, func(word string) bool { return strings.Contains(kind, word) }) {
+				say(e)
+				return
+			}
+		}
 	}
 }
 
 // all lets something happen that holds for everybody.
 func (w *town) all() {
-	switch n := w.IntN(20); {
+	n := w.IntN(20)
+	if w.theme == worth && w.IntN(3) == 0 {
+		n = 19
+	}
+	switch {
 	case n < 10:
 		w.closed += domain.Date(pick(w.dice, 1, 1, 1, 1, 2, 7, 30, 366))
 		w.say(calendar.Stream, uuid.Nil, calendar.DayClosed{Date: w.closed, Zone: w.zone})
