@@ -31,10 +31,10 @@ type SegmentDraft struct {
 type SegmentPreview struct {
 	Rule      string `json:"rule"`
 	Customers int64  `json:"customers"` // who were looked at
-	Members   int64  `json:"members"`   // whom it would find
+	Members   int64  `json:"members"`   // whom it would find, or, of the segment that it is compared with, keep
 	// Sample is the first members by id.
 	Sample   []SegmentSample `json:"sample"`
-	Failing  int64           `json:"failing"`                        // on whom it could not be decided; they are no members here
+	Failing  int64           `json:"failing"`                        // on whom it could not be decided: they stay in the segment that it is compared with, and enter nothing
 	Failure  *FailedPreview  `json:"failure" jsonschema:"nullable"`  // the first of those, by id
 	Compared *SegmentChange  `json:"compared" jsonschema:"nullable"` // null: with no segment
 	Missing  []string        `json:"missing"`                        // calibrations that the rule asks for and nobody made yet: what they decide is false
@@ -228,16 +228,17 @@ func (t *trial) customer(id uuid.UUID, stored []byte) error {
 		return nil
 	}
 	t.Customers++
+	was := t.Compared != nil && d.In(t.Compared.SegmentID)
 	in := false
 	if !d.Out() {
 		if t.stands {
 			d.Stand(t.world)
 		}
 		outcome, err := t.planned.Rule.Eval(d.Customer(t.world), segment.Moment{On: t.world.Closed})
-		if err != nil {
+		if in = outcome.Member; err != nil {
 			t.failed(id, err)
+			in = was // as it would be published
 		}
-		in = err == nil && outcome.Member
 	}
 	if in {
 		t.Members++
@@ -248,7 +249,6 @@ func (t *trial) customer(id uuid.UUID, stored []byte) error {
 	if t.Compared == nil {
 		return nil
 	}
-	was := d.In(t.Compared.SegmentID)
 	if was {
 		t.Compared.Members++
 	}

@@ -107,6 +107,29 @@ func TestAPreviewIsWhatPublishingBrings(t *testing.T) {
 	}
 }
 
+// Who a rule fails on stays what they were, as when it is published.
+func TestAPreviewKeepsWhomARuleFailsOn(t *testing.T) {
+	s := newSegmentClub(t)
+	s.project()
+	rule := `6 / orders.filter(o, o.paid).count() > 5` // fails on Bob, who paid nothing, and on Cid
+	var got readapi.SegmentPreview
+	s.preview(map[string]any{"rule": rule, "segment_id": "recent"}).status(http.StatusOK).json(&got)
+	if x := got.Compared; got.Failing != 2 || got.Members != 2 || x.Stay != 2 || x.Enter != 0 || x.Leave != 0 {
+		t.Errorf("%+v, %+v", got, x)
+	}
+	s.append(segment.Stream("recent"), uuid.Nil, segment.VersionPublished{SegmentID: "recent", Version: 2, Name: "Recent", Rule: rule})
+	s.project()
+	var members readapi.SegmentMembers
+	s.get("/v1/segments/recent/members?sort=customer").status(http.StatusOK).json(&members)
+	in := []uuid.UUID{}
+	for _, m := range members.Members {
+		in = append(in, m.CustomerID)
+	}
+	if !slices.Equal(in, idsOf(got.Sample)) {
+		t.Errorf("would keep %v, keeps %v", idsOf(got.Sample), in)
+	}
+}
+
 func TestAPreviewIsRefusedAsPublishingIs(t *testing.T) {
 	s := newSegmentClub(t)
 	s.project()
