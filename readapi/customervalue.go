@@ -111,7 +111,9 @@ func (v *CustomerValue) explain(in *value.Inputs, p *value.Policy, day value.Day
 	for kind, minor := range x.Parts.CostsMinor {
 		v.Parts.Costs[kind] = money(minor)
 	}
-	v.Band = c.Band(p, x.Result)
+	if c != nil { // before the first calibration rules find nobody in a band, who costs more than they bring neither
+		v.Band = c.Band(p, x.Result)
+	}
 	switch {
 	case v.Band != value.Unknown:
 	case !x.Known:

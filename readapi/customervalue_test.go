@@ -92,6 +92,24 @@ func TestThePyramidOfWhatNobodyAsked(t *testing.T) {
 	}
 }
 
+// Before the first calibration a customer is in the band in which rules find them: that
+// of who is not known, also who costs more than they bring.
+func TestTheBandBeforeTheFirstCalibration(t *testing.T) {
+	s := valuingShop(t)
+	s.dynamic("costly", `value.band == "negative"`)
+	s.dynamic("puzzling", `value.band == "unknown"`)
+	s.customer(someone(1), customer.CostRecorded{
+		CostID: "c1", Kind: value.Campaign, Amount: domain.Money{AmountMinor: 700, Currency: "EUR"}, IncurredAt: tenIn(dated("2026-03-01")), IncurredOn: dated("2026-03-01"),
+	})
+	s.project()
+	var in readapi.CustomerSegments
+	s.get("/v1/customers/" + someone(1).String() + "/segments").status(http.StatusOK).json(&in)
+	if got := s.value(someone(1), ""); got.Band != value.Unknown || got.BandReason != "not_calibrated" || got.Contribution.AmountMinor != -700 ||
+		len(in.Segments) != 1 || in.Segments[0].SegmentID != "puzzling" {
+		t.Errorf("%+v, %+v", got, in.Segments)
+	}
+}
+
 // valuingShop is a shop with a policy of values and one customer.
 func valuingShop(t testing.TB) *shop {
 	s := newShop(t)
