@@ -226,6 +226,20 @@ func TestWhoMustNotBeUsedBelongsToNothing(t *testing.T) {
 	}
 }
 
+// Not even to a segment whose rule cannot be decided any more, where all others stay.
+func TestWhoMustNotBeUsedBelongsToNothingBroken(t *testing.T) {
+	s := newSegmentClub(t)
+	s.append(segment.Stream("recent"), uuid.Nil, segment.VersionPublished{SegmentID: "recent", Version: 2, Name: "Recent", Rule: "what_was_once_a_word"})
+	s.customer(s.bob, customer.ProcessingRestricted{Ground: "objection", RestrictedAt: s.clock})
+	s.project()
+	if _, ids := s.of(s.ann, ""); !slices.Contains(ids, "recent") {
+		t.Error(ids)
+	}
+	if got, ids := s.of(s.bob, ""); len(ids) > 0 || got.Out != "restricted" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What is on its way through the documents is made of one that is read.
 func TestWhatSweepsIsMadeOfTheCustomerWhoIsAskedFor(t *testing.T) {
 	s := newSegmentClub(t)

@@ -24,8 +24,8 @@ func (d *Document) evaluate(mark func(id string) Mark, w *projections.World, con
 		}
 	}
 	if d.Out() {
-		for _, p := range plan.Order {
-			changed = d.settle(p.ID, false, mark(p.ID), p.Version) || changed
+		for id := range d.Segments { // also those that cannot be decided any more
+			changed = d.settle(id, false, mark(id), 0) || changed
 		}
 		return changed
 	}
