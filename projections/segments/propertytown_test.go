@@ -239,11 +239,11 @@ func (w *town) calibrate() {
 		}
 		c := value.Calibrated{TriggerPosition: trigger, AsOf: w.closed, PolicyVersion: 1 + w.IntN(w.made[policy.KindValue]), Currency: "EUR", Denominator: 100}
 		for _, name := range value.MeasureNames {
-			step := int64(6000)
+			all := cuts(99, 1+w.Int64N(8000)) // hundredths
 			if name == value.Orders || name == value.OrdersWindow {
-				step = 10
+				all = cuts(99, 1+w.Int64N(15))
 			}
-			c.Measures = append(c.Measures, value.Cuts{Name: name, Population: 99, Cuts: cuts(99, step)})
+			c.Measures = append(c.Measures, value.Cuts{Name: name, Population: 99, Cuts: all})
 		}
 		w.say(value.CalibrationStream, uuid.Nil, c)
 	default:
@@ -255,7 +255,7 @@ func (w *town) calibrate() {
 		w.made[id]++
 		f := cluster.Fitted{ClusterID: id, Version: w.made[id], TriggerPosition: trigger, AsOf: w.closed, Currency: "EUR", K: 2}
 		for _, name := range features {
-			f.Features = append(f.Features, cluster.Scale{Name: name, Transform: cluster.Identity, Unit: 1, Mean: float64(w.IntN(100)), Deviation: float64(1 + w.IntN(50))})
+			f.Features = append(f.Features, cluster.Scale{Name: name, Transform: cluster.Identity, Unit: 1, Mean: float64(w.IntN(900)), Deviation: float64(100 + w.IntN(400))})
 		}
 		for n := range 2 {
 			c := cluster.Cluster{Number: n + 1}
