@@ -37,7 +37,7 @@ type SegmentPreview struct {
 	Failing  int64           `json:"failing"`                        // on whom it could not be decided: they stay in the segment that it is compared with, and enter nothing
 	Failure  *FailedPreview  `json:"failure" jsonschema:"nullable"`  // the first of those, by id
 	Compared *SegmentChange  `json:"compared" jsonschema:"nullable"` // null: with no segment
-	Missing  []string        `json:"missing"`                        // calibrations that the rule asks for and nobody made yet: what they decide is false
+	Missing  []string        `json:"missing"`                        // calibrations that the rule asks for and nobody made yet, rfm, value or cluster:ID: what they decide is false
 	TookMS   int64           `json:"took_ms"`
 	Stamp                    // the read model went on while it was looked through
 }
@@ -148,7 +148,7 @@ func (a *API) trial(ctx context.Context, d *SegmentDraft, w *projections.World) 
 		return nil, err
 	}
 	definition := segment.Definition{Rule: d.Rule, Segments: w.Segments, Schema: schema}
-	definition.SetKnows(isCustomerEvent, func(id string) bool { return w.Clusters[id] != nil })
+	definition.SetKnows(isCustomerEvent, func(id string) bool { _, asked := w.Clusterings[id]; return asked })
 	version, err := definition.Try(d.SegmentID)
 	if err != nil {
 		return nil, err
@@ -165,6 +165,11 @@ func (a *API) trial(ctx context.Context, d *SegmentDraft, w *projections.World) 
 	}
 	if (t.planned.Has("value") || t.planned.Has("percentiles")) && w.Value == nil {
 		t.Missing = append(t.Missing, byWorth)
+	}
+	for _, id := range t.planned.Uses.Clusters {
+		if w.Clusters[id] == nil {
+			t.Missing = append(t.Missing, byClusters+id)
+		}
 	}
 	return t, nil
 }

@@ -184,6 +184,14 @@ func TestAPreviewSaysWhatIsMissing(t *testing.T) {
 	if got.Members != 0 || got.Customers != 1 || !slices.Equal(got.Missing, []string{"rfm", "value"}) {
 		t.Errorf("%+v", got)
 	}
+	// A clustering that was asked for can be published with, so that it can be tried too.
+	s.append(cluster.Stream("habits"), uuid.Nil, cluster.Requested{ClusterID: "habits", AsOf: dated("2026-03-01"), Features: cluster.Default(), K: 2, MaxIterations: 100})
+	s.project()
+	got = readapi.SegmentPreview{}
+	s.preview(map[string]any{"rule": `cluster("habits") == 1`}).status(http.StatusOK).json(&got)
+	if got.Members != 0 || got.Customers != 1 || !slices.Equal(got.Missing, []string{"cluster:habits"}) {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestTheLanguageOfRules(t *testing.T) {
