@@ -240,6 +240,28 @@ func TestWhoMustNotBeUsedBelongsToNothingBroken(t *testing.T) {
 	}
 }
 
+// What nobody could be decided on while rules asked for each other is decided when they
+// do so no more, also if nobody moved in the segment that was changed.
+func TestASegmentThatCanBeDecidedAgain(t *testing.T) {
+	s := newSegmentClub(t)
+	s.dynamic("asked", `kind == "person"`)
+	s.dynamic("asks", `!in_segment("asked") || "keen" in tags`, "asked")
+	publish := func(version int, rule string, asks ...string) {
+		s.append(segment.Stream("asked"), uuid.Nil, segment.VersionPublished{SegmentID: "asked", Version: version, Name: "Asked", Rule: rule, Asks: asks})
+	}
+	publish(2, `kind == "person" || in_segment("asks")`, "asks") // as two who publish at once can
+	s.customer(s.bob, customer.TagAdded{Tag: "keen", At: s.clock})
+	s.project()
+	if got := s.explain("asks", s.bob, ""); got.Member || got.Broken == "" {
+		t.Errorf("%+v", got)
+	}
+	publish(3, `kind == "person"`)
+	s.project()
+	if got := s.explain("asks", s.bob, ""); !got.Member || got.Broken != "" || got.Since.Cause != "definition" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What is on its way through the documents is made of one that is read.
 func TestWhatSweepsIsMadeOfTheCustomerWhoIsAskedFor(t *testing.T) {
 	s := newSegmentClub(t)

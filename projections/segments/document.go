@@ -198,6 +198,10 @@ func (d *Document) change(c projections.Cause, w *projections.World, evaluations
 		concerned = calibrated
 	case ByDefinition:
 		stood = d.stand(w) // a rule may ask for a percentile that nobody asked for before
+		if is := w.Plan().Planned(c.Subject); is != nil {
+			// Those that ask for it could not be decided as long as it asked for them.
+			concerned = func(p *segment.Planned) bool { return p.ID == c.Subject || is.After[p.ID] }
+		}
 	case ByNew:
 		stood = d.stand(w)
 		marks := map[string]Mark{c.Subject: m}
