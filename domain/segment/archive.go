@@ -37,7 +37,7 @@ func (c Archive) Decide(s State) ([]Event, error) {
 	case s.Archived:
 		return nil, nil
 	case len(users) > 0:
-		return nil, ErrInUse.With("the rules of other segments ask for %q: %s", c.SegmentID, strings.Join(users, ", "))
+		return nil, ErrInUse.With("the rules of other segments ask for %q: %s; archive them first, or publish rules that do not", c.SegmentID, strings.Join(users, ", "))
 	}
 	return []Event{Archived{c.SegmentID}}, nil
 }

@@ -74,7 +74,7 @@ func (d Definition) compile(p *domain.Problems, id string) (Attributes, []string
 		case other == id:
 			return nil, nil, ErrCycle.With("the rule of %q asks for %q itself", id, id)
 		case !ok:
-			p.Add("/rule", "there is no segment %q", other)
+			p.Add("/rule", "there is no segment %q; GET /v1/segments lists them", other)
 		case is.Archived:
 			p.Add("/rule", "the segment %q is archived", other)
 		}

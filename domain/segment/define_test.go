@@ -283,7 +283,7 @@ func TestWhyADefinitionIsRefused(t *testing.T) {
 	}{
 		"a place": {defines(with(vips, func(d *Defined) { d.Rule = "kind == \"person\" &&\n  shoe_size > 40" })),
 			`/rule: line 2, column 3: "shoe_size" is not `},
-		"a segment": {defines(asking("a", "nobody")), `/rule: there is no segment "nobody"`},
+		"a segment": {defines(asking("a", "nobody")), `/rule: there is no segment "nobody"; GET /v1/segments lists them`},
 		"an event": {defines(Defined{SegmentID: "a", Kind: Dynamic, Name: "A", Rule: `events("customer.sneezed").count() > 0`}),
 			`/rule: there is no type of event "customer.sneezed"; GET /v1/segments/language lists them`},
 		"a clustering": {defines(Defined{SegmentID: "a", Kind: Dynamic, Name: "A", Rule: `cluster("shoes") == 1`}), `/rule: there is no clustering "shoes"; fit one first`},
@@ -348,7 +348,7 @@ func TestArchive(t *testing.T) {
 		Error: domain.ErrValidation, Fields: []string{"/segment_id"},
 	}})
 	_, err := archives("a", asking("a"), asking("b", "a"), asking("c", "a")).Decide(State{}.Evolve(asking("a")))
-	if want := `segment_in_use: the rules of other segments ask for "a": b, c`; err == nil || err.Error() != want {
+	if want := `segment_in_use: the rules of other segments ask for "a": b, c; archive them first, or publish rules that do not`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -263,7 +263,14 @@ var advice = map[string]string{
 	"AND":       "and is written &&",
 	"OR":        "or is written ||",
 	"NOT":       "not is written !",
+	"average":   "the mean of a list is avg(): orders.map(o, o.net).avg() >= 7500",
+	"name":      personal,
+	"email":     personal,
+	"phone":     personal,
+	"address":   personal,
 }
+
+const personal = "names and contact data are personal and not in the language; contact_points says which kinds there are and whether they are verified"
 
 func (p *problems) unknownName(name string) string {
 	if a := advice[name]; a != "" {
@@ -378,12 +385,12 @@ func misapplied(name, signature string) string {
 		if slices.Contains(types, "null") {
 			return "there is no null: what is not known is found by !has(…)"
 		}
-		return list + " are never equal"
+		return list + " are never equal" + insteadOf(types)
 	case relations[name] != 0 || name == "_<_":
 		if aging {
 			return "days_since, age and percentile are compared with a whole number, not " + list
 		}
-		return list + " cannot be compared"
+		return list + " cannot be compared" + insteadOf(types)
 	case len(name) == 3 && name[0] == '_' && strings.Contains("+-*/%", name[1:2]):
 		if slices.ContainsFunc(types, func(t string) bool { return t == "date" || t == "days" || t == "years" }) {
 			return "dates cannot be reckoned with: compare days_since(date) with a number of days, or use within(days)"
@@ -396,6 +403,9 @@ func misapplied(name, signature string) string {
 	}
 	if name == "_[_]" {
 		return "only lists (by a whole number) and maps (by a text) are indexed, not " + list
+	}
+	if name == "contains" && len(types) == 2 && strings.HasPrefix(types[0], "list(") {
+		return "contains is for texts: whether a value is on a list is asked by in, as in \"vip\" in tags"
 	}
 	if n := strings.TrimSuffix(name, "_"); operators[name] == "" && method {
 		if len(words) == 0 {
@@ -412,7 +422,30 @@ func misapplied(name, signature string) string {
 	if len(words) == 0 {
 		return name + " needs arguments"
 	}
-	return name + " does not take " + list
+	return name + " does not take " + list + exampleOf(name)
+}
+
+// insteadOf says what to write instead of a comparison with a date.
+func insteadOf(types []string) string {
+	switch {
+	case !slices.Contains(types, "date"):
+		return ""
+	case slices.Contains(types, "string"):
+		return "; dates are written date(\"2026-02-28\")"
+	case slices.Contains(types, "int"):
+		return "; how many days ago it was is days_since(date)"
+	}
+	return ""
+}
+
+// exampleOf shows how a function is written.
+func exampleOf(name string) string {
+	for _, f := range docFunctions {
+		if f.Name == name {
+			return "; an example of it: " + f.Example
+		}
+	}
+	return ""
 }
 
 // onlyMethod says whether a function is only called on something.

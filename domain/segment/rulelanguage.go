@@ -123,7 +123,7 @@ var docFunctions = []DocFunction{
 	{"date", "a date that is written out", `registered >= date("2026-01-01")`},
 	{"days_since", "days from a date to the last closed business day, at least 0; 0 before the first is closed", `days_since(stage.since) >= 30 && days_since(stage.since) < 60`},
 	{"age", "full years since a date; who was born on 29 February grows older on 28 February in other years", `age(demographics.birth_date) >= 18`},
-	{"held_for", "held_for(date, n) is days_since(date) >= n; of the stage, since it began", `stage.name == "lapsed" && held_for(stage, 90)`},
+	{"held_for", "held_for(date, n) is days_since(date) >= n; of the stage, since it began", `stage.name == "at_risk" && held_for(stage, 30)`},
 	{"within", "the orders or events of the last n business days, the last closed one among them, and of later ones", `orders.filter(o, o.paid).within(365).count() >= 3`},
 	{"between", "the orders or events from one date to another, both among them", `orders.between(date("2025-11-24"), date("2025-12-24")).count() > 0`},
 	{"before", "the orders or events before a date", `orders.before(date("2025-01-01")).count() > 0 && orders.since(date("2025-01-01")).count() == 0`},

@@ -95,7 +95,7 @@ func (s *Set) Plan(compile func(text string, attributes Attributes) (*Rule, erro
 		is, ok := s.Segment(id)
 		switch {
 		case !ok:
-			return fmt.Sprintf("there is no segment %q", id)
+			return fmt.Sprintf("there is no segment %q; GET /v1/segments lists them", id)
 		case is.Archived || state[id] == 2:
 			return "" // nobody is in an archived one
 		case state[id] == 1:

@@ -137,7 +137,7 @@ func TestWhyASegmentIsBroken(t *testing.T) {
 	).Plan(Compile)
 	for id, want := range map[string]string{
 		"c": "the rules ask for each other: a, b, c, a",
-		"x": `there is no segment "nobody"`,
+		"x": `there is no segment "nobody"; GET /v1/segments lists them`,
 		"y": `line 1, column 1: "shoe_size" is not `,
 	} {
 		if !strings.Contains(p.Broken[id], want) {
