@@ -73,10 +73,16 @@ func strict(q web.Route) web.Route {
 	q.Handler = func(w http.ResponseWriter, r *http.Request) error {
 		var wrong []domain.FieldError
 		given := r.URL.Query()
+		var has []string
+		for _, p := range q.Params {
+			if p.In == "query" {
+				has = append(has, p.Name)
+			}
+		}
 		for _, name := range slices.Sorted(maps.Keys(given)) {
 			switch n := len(given[name]); {
-			case !slices.ContainsFunc(q.Params, func(p web.Param) bool { return p.In == "query" && p.Name == name }):
-				wrong = append(wrong, domain.FieldError{Pointer: "/" + name, Detail: "is not a parameter of this query"})
+			case !slices.Contains(has, name):
+				wrong = append(wrong, domain.FieldError{Pointer: "/" + name, Detail: web.NoParameter(has)})
 			case n > 1:
 				wrong = append(wrong, domain.FieldError{Pointer: "/" + name, Detail: fmt.Sprintf("is given %d times", n)})
 			}

@@ -86,6 +86,9 @@ func TestStaffOverHTTP(t *testing.T) {
 			t.Errorf("%s: %d %s", query, a.Status, a.Body)
 		}
 	}
+	if a := s.Get("/v1/segments/shipped?labels=rfm"); !strings.Contains(string(a.Body), `"labels is not a parameter of this query, which has label"`) {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
 	s.must(t, 200, "", "/v1/staff/reactivate-employee", `{"employee_id":"ann"}`)
 	if !s.writer.World.Facts().Staff.Has("ann", "sales") {
 		t.Error("ann is not back")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,9 @@ func rebuild(t *testing.T, s *shop, view string) {
 	defer s.manage(m)()
 	s.caughtUp(m)
 	elapse(0) // nothing wakes m by itself until its clock goes on
+	if _, err := m.StartRebuild(t.Context(), "nothing"); !errors.Is(err, projections.ErrNoView) || !strings.Contains(err.Error(), `There is no view "nothing"; there are all, `) {
+		t.Errorf("no view: %v", err)
+	}
 	id, err := s.manager(s.store).StartRebuild(t.Context(), view)
 	if err != nil {
 		t.Fatal(err)

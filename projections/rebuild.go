@@ -59,7 +59,7 @@ func (m *Manager) StartRebuild(ctx context.Context, view string) (id string, err
 		}
 	}
 	if len(names) == 0 {
-		return "", ErrNoView.With("There is no view %q.", view)
+		return "", m.noView(view)
 	}
 	var ids []string
 	_, err = m.change(ctx, func(c *Catalogue) {
@@ -79,6 +79,15 @@ func (m *Manager) StartRebuild(ctx context.Context, view string) (id string, err
 	}
 	signal(m.kick)
 	return strings.Join(ids, ","), nil
+}
+
+// noView refuses a view that there is not, and says which there are.
+func (m *Manager) noView(view string) error {
+	names := []string{AllViews}
+	for _, v := range m.Views {
+		names = append(names, v.String())
+	}
+	return ErrNoView.With("There is no view %q; there are %s.", view, strings.Join(names, ", "))
 }
 
 // RebuildStatus tells how far a rebuild is. Any process can be asked; rate and

@@ -86,7 +86,7 @@ func (m *Manager) Verify(ctx context.Context, views ...string) ([]Report, error)
 	for _, view := range views {
 		at := slices.IndexFunc(m.Views, func(v Projection) bool { return v.String() == view })
 		if at < 0 {
-			return nil, ErrNoView.With("There is no view %q.", view)
+			return nil, m.noView(view)
 		}
 		n := cat.Views[view].Serving
 		if n == 0 {

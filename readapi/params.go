@@ -167,7 +167,7 @@ func (p *params) next(c cursors, where any) string {
 func (p *params) err() error {
 	for name := range p.q {
 		if !slices.Contains(p.read, name) {
-			p.bad(name, "is not a parameter of this query")
+			p.bad(name, "%s", web.NoParameter(p.read))
 		}
 	}
 	if len(p.problems) == 0 {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/rapport-crm/rapport/domain"
@@ -82,6 +83,15 @@ func Parameters(problems []domain.FieldError) error {
 	e := ErrParameters.With("%s %s", strings.TrimPrefix(problems[0].Pointer, "/"), problems[0].Detail)
 	e.Fields = problems
 	return e
+}
+
+// NoParameter says of a parameter that the query does not have, and which it has.
+func NoParameter(has []string) string {
+	const is = "is not a parameter of this query"
+	if len(has) == 0 {
+		return is + ", which has none"
+	}
+	return is + ", which has " + strings.Join(slices.Compact(slices.Sorted(slices.Values(has))), ", ")
 }
 
 // Title is a code for people: "order_exists" is "Order exists".
