@@ -22,7 +22,7 @@ type CustomerValue struct {
 	CustomerID    uuid.UUID `json:"customer_id"`
 	PolicyVersion int       `json:"policy_version,omitempty"`
 	Currency      string    `json:"currency"` // of all amounts
-	// The window is the days after From up to To, and what came since; null before the
+	// The window is the days from From to To, both among them, and what came since; null before the
 	// first day was closed: then all that is known counts.
 	WindowDays   int                       `json:"window_days"`
 	From         *domain.Date              `json:"from" jsonschema:"nullable"`
@@ -97,7 +97,7 @@ func valuedBy(w *projections.World) int {
 func (v *CustomerValue) explain(in *value.Inputs, p *value.Policy, day value.Day, c *value.Calibrated) {
 	v.Currency, v.WindowDays = p.Currency, p.WindowDays
 	if day.AsOf != nil {
-		from, to := *day.AsOf-domain.Date(p.WindowDays), *day.AsOf
+		from, to := *day.AsOf-domain.Date(p.WindowDays)+1, *day.AsOf
 		v.From, v.To = &from, &to
 	}
 	money := func(minor int64) domain.Money { return domain.Money{AmountMinor: minor, Currency: p.Currency} }
@@ -159,10 +159,10 @@ type ValuePyramid struct {
 
 // ValueBand is a band of the pyramid.
 type ValueBand struct {
-	Band         string       `json:"band"`
-	Customers    int64        `json:"customers"`
-	Revenue      domain.Money `json:"revenue"`      // net, of the whole history; without who paid in a currency that has no rate
-	Contribution domain.Money `json:"contribution"` // of the window; 0 where it is unknown
+	Band         string        `json:"band"`
+	Customers    int64         `json:"customers"`
+	Revenue      domain.Money  `json:"revenue"`                            // net, of the whole history; without who paid in a currency that has no rate
+	Contribution *domain.Money `json:"contribution" jsonschema:"nullable"` // of the window; null: not known
 	// Share is the part of the customers who are in a band: a decimal of four digits,
 	// such as 0.0500; null where nobody is.
 	Share *string `json:"share" jsonschema:"nullable"`
@@ -224,8 +224,10 @@ func (v *ValuePyramid) band(totals map[string]int64) {
 		of := segments.MetricBand + name + "|"
 		b := ValueBand{
 			Band: name, Customers: totals[of+segments.MetricCustomers],
-			Revenue:      domain.Money{AmountMinor: totals[of+segments.MetricRevenue], Currency: v.Currency},
-			Contribution: domain.Money{AmountMinor: totals[of+segments.MetricContribution], Currency: v.Currency},
+			Revenue: domain.Money{AmountMinor: totals[of+segments.MetricRevenue], Currency: v.Currency},
+		}
+		if name != value.Unknown {
+			b.Contribution = &domain.Money{AmountMinor: totals[of+segments.MetricContribution], Currency: v.Currency}
 		}
 		all += b.Customers
 		v.Bands = append(v.Bands, b)

@@ -2,6 +2,7 @@ package readapi_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -64,7 +65,14 @@ func TestTheValuePyramid(t *testing.T) {
 	got.json(&pyramid)
 	want := map[string][3]int64{value.Top: {1, 10000, 5500}, value.Negative: {1, 0, -700}, value.Unknown: {1, 2000, 0}}
 	for _, b := range pyramid.Bands {
-		if got := [3]int64{b.Customers, b.Revenue.AmountMinor, b.Contribution.AmountMinor}; got != want[b.Band] {
+		if (b.Contribution == nil) != (b.Band == value.Unknown) {
+			t.Errorf("%s: %+v", b.Band, b)
+		}
+		contribution := int64(0)
+		if b.Contribution != nil {
+			contribution = b.Contribution.AmountMinor
+		}
+		if got := [3]int64{b.Customers, b.Revenue.AmountMinor, contribution}; got != want[b.Band] {
 			t.Errorf("%s: %v, not %v", b.Band, got, want[b.Band])
 		}
 		if own := s.value(map[string]uuid.UUID{value.Top: s.ann, value.Negative: s.cid, value.Unknown: s.bob, value.Middle: s.ann, value.Base: s.ann}[b.Band], ""); b.Customers > 0 && own.Band != b.Band {
@@ -72,6 +80,10 @@ func TestTheValuePyramid(t *testing.T) {
 		}
 	}
 	s.get("/v1/value/pyramid?min_position=x").status(http.StatusBadRequest)
+	refused := s.get("/v1/value/pyramid?band=top").status(http.StatusBadRequest).Body.String()
+	if want := `"band is not a parameter of this query, which has min_position"`; !strings.Contains(refused, want) {
+		t.Errorf("%s", refused)
+	}
 }
 
 // Where no rule asks what customers are worth, nobody was put into a band.

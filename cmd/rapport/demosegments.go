@@ -93,11 +93,9 @@ func (c *demoCmd) pyramid(ctx context.Context, api *client.Client, out io.Writer
 	}
 	fmt.Fprintf(out, "\nWhat they contribute, less what they cost:\n\n")
 	for _, b := range p.Bands {
-		amount := b.Contribution.Major()
-		if b.Band == "unknown" {
-			amount = "not known"
-		} else {
-			amount = "$" + amount
+		amount := "not known"
+		if b.Contribution != nil {
+			amount = "$" + b.Contribution.Major()
 		}
 		fmt.Fprintf(out, "  %-20s %6d customers %12s  %s\n", b.Band, b.Customers, amount, bar(int(b.Customers), c.Customers))
 	}
