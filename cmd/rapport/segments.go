@@ -262,7 +262,7 @@ func (c *segmentsPreviewCmd) Run(ctx context.Context, s streams) error {
 
 func sample(out io.Writer, sign string, customers []readapi.SegmentSample) {
 	for _, x := range customers {
-		fmt.Fprintf(out, "%s %v  %s\n", sign, x.CustomerID, called(x.Name))
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("%s %v  %s", sign, x.CustomerID, called(x.Name)), " "))
 	}
 }
 

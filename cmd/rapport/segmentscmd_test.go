@@ -91,7 +91,7 @@ the rule fails: too much (overflow)
 		"preview": {args: []string{"preview", `"vip" in tags`, "--segment", "a"}, answer: map[string]string{"/v1/segments/preview": preview},
 			asks: `POST /v1/segments/preview {"rule":"\"vip\" in tags","segment_id":"a","limit":10}`,
 			out: "2 of 9 customers, looked at in 4 ms\n  " + ann + "  Ann Archer\nthe rule fails on 1 customer, first on " + ann + ": too much (overflow)\n" +
-				"compared with version 2 of a: 1 enter, 0 leave, 1 stay\n+ " + ann + "  \nnobody has computed yet, so that it is false: value\n"},
+				"compared with version 2 of a: 1 enter, 0 leave, 1 stay\n+ " + ann + "\nnobody has computed yet, so that it is false: value\n"},
 		"preview, as it comes": {args: []string{"preview", "suppressed", "--json", "--limit", "3"}, answer: map[string]string{"/v1/segments/preview": `{"a":1}`},
 			asks: `POST /v1/segments/preview {"rule":"suppressed","limit":3}`, out: "{\"a\":1}\n"},
 		"install with what it asks for": {args: []string{"install", "win-back", "lapsed"}, asks: reads + "\n" + sends + " lapsed reachable-by-email win-back",

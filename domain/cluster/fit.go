@@ -91,7 +91,7 @@ func (c Fit) check() error {
 	}
 	number := func(pointer string, n, least, most int) {
 		if n != 0 && (n < least || n > most) {
-			p.Add(pointer, "must be between %d and %d", least, most)
+			p.Add(pointer, "must be 0, which leaves it to the program, or between %d and %d", least, most)
 		}
 	}
 	number("/k", c.K, LeastK, MostK)
