@@ -16,7 +16,7 @@ import (
 // However the log is cut into batches, whatever is lost or delivered again, and
 // whoever else writes, the store is the fold of the log.
 func TestAnyHistory(t *testing.T) {
-	partitiontest.Run(t, memstore.New(), 100)
+	partitiontest.Run(t, memstore.New(), 50)
 }
 
 // keySource answers one thing.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,9 +108,12 @@ func TestEventsDuringASweep(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
 		p := s.gather()
 		var lone uint64
+		var turn sync.Mutex // of who appends
 		store := &swept{Store: s.store}
 		store.onEach = func(slice int) error {
 			if slice == 3 { // of somebody whom the sweep reaches at the end
+				turn.Lock()
+				defer turn.Unlock()
 				lone = s.append(s.write.Order(inLane1(crowd-1), "lone", 8, today))
 			}
 			return nil
@@ -117,8 +121,14 @@ func TestEventsDuringASweep(t *testing.T) {
 		g := s.points(store)
 		defer s.start(g)()
 		s.wait(g, p)
+		turn.Lock()
 		s.divide(1)
+		turn.Unlock()
 		elapse(time.Minute)
+		turn.Lock()
+		defer turn.Unlock()
+		store.mu.Lock()
+		defer store.mu.Unlock()
 		if store.slices < crowd-1 {
 			t.Errorf("%d slices for %d customers", store.slices, crowd)
 		}
@@ -168,9 +178,10 @@ func TestASweepOutlivesTheStore(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
 		p := s.gather()
 		store := &swept{Store: s.store}
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		store.onEach = func(slice int) error {
-			if slice > 5 && broken {
+			if slice > 5 && broken.Load() {
 				return errors.New("out of order")
 			}
 			return nil
@@ -183,9 +194,7 @@ func TestASweepOutlivesTheStore(t *testing.T) {
 		if s.differs() == "" {
 			t.Fatal("the sweep was done already")
 		}
-		store.mu.Lock()
-		broken = false
-		store.mu.Unlock()
+		broken.Store(false)
 		elapse(time.Minute)
 		s.same()
 	})
@@ -214,6 +223,7 @@ func TestTwoAtOneSweep(t *testing.T) {
 func TestVerifyDuringASweep(t *testing.T) {
 	bubble(t, func(t *testing.T, s *shop) {
 		s.gather()
+		s.rules.Sweep = 5
 		store := &busy{Store: s.store}
 		m := s.manager(store)
 		m.Views = append(m.Views, partitiontest.NewPoints())
@@ -259,7 +269,7 @@ func TestVerifyDuringASweep(t *testing.T) {
 			look()
 		}
 		store.onLoad = nil
-		if look(); outcomes["unsettled"] == 0 || outcomes["right"] == 0 || slices < crowd {
+		if look(); outcomes["unsettled"] == 0 || outcomes["right"] == 0 || slices < crowd/s.rules.Sweep {
 			t.Errorf("%v, %d slices", outcomes, slices)
 		}
 	})

@@ -99,7 +99,10 @@ func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events 
 	t.Helper()
 	w, docs := new(projections.World), map[uuid.UUID]D{}
 	absent := text(t, new(D))
-	keep := func(id uuid.UUID, d D) {
+	keep := func(id uuid.UUID, d D, changed bool) {
+		if !changed {
+			return
+		}
 		if docs[id] = d; text(t, d) == absent {
 			delete(docs, id)
 		}
@@ -110,11 +113,12 @@ func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events 
 		if id := e.Meta.Customer; id != uuid.Nil {
 			d := docs[id]
 			if v.FoldIn != nil {
-				v.FoldIn(&d, e, next)
+				changed := v.FoldIn(&d, e, next)
+				keep(id, d, changed)
 			} else {
-				v.Fold(&d, e)
+				changed := v.Fold(&d, e)
+				keep(id, d, changed)
 			}
-			keep(id, d)
 		}
 		if v.Contribution != nil && e.Meta.Customer == uuid.Nil {
 			if name, ok := v.Contribution.Settled(e); ok {
@@ -136,8 +140,8 @@ func Expect[D any](t testing.TB, v *projections.View[D], partitions int, events 
 					if on := v.Due(&d); cause.Due != "" && (on == "" || on > cause.Due) {
 						continue
 					}
-					v.Change(&d, cause, next)
-					keep(id, d)
+					changed := v.Change(&d, cause, next)
+					keep(id, d, changed)
 				}
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/calendar"
@@ -159,12 +160,10 @@ func (d *Points) level(w *projections.World, position uint64) (changed bool) {
 
 // part says on which side of the n-th policy the customer stands.
 func (d *Points) part(n int, position uint64) bool {
-	var was bool
+	was, of := false, "part "+strconv.Itoa(n)+" "
 	for _, m := range d.Moves {
-		var of int
-		var side bool
-		if k, _ := fmt.Sscanf(m, "part %d %t", &of, &side); k == 2 && of == n {
-			was = side
+		if side, ok := strings.CutPrefix(m, of); ok {
+			was = strings.HasPrefix(side, "true")
 		}
 	}
 	is := d.points()%int64(n+1) == 0

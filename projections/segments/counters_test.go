@@ -94,7 +94,7 @@ func (c *count) members(id string) int64 {
 
 // Only those are evaluated to whom something happened, of many.
 func TestOnlyThoseConcernedAreEvaluated(t *testing.T) {
-	const crowd, due, moved = 5000, 37, 11
+	const crowd, due, moved = 1000, 37, 11
 	c := newCount(t)
 	day := domain.NewDate(2024, 2, 28)
 	recent := rfm.Shipped("EUR")[0]

@@ -62,7 +62,7 @@ func readable(v reflect.Value) any {
 func TestPartsAreComplete(t *testing.T) {
 	r, all := rand.New(rand.NewPCG(3, 9)), customerEvents(t)
 	changed := map[string]map[string]bool{} // by type of event
-	for range 4000 {
+	for range 1500 {
 		d, position := new(segments.Document), uint64(0)
 		take := func(e customer.Event) {
 			position++

@@ -375,7 +375,7 @@ func (u unerased) Key(_ context.Context, c uuid.UUID) (string, []byte, bool, err
 // position of every entering and leaving. RAPPORT_TOWNS says how many histories,
 // RAPPORT_TOWN which one.
 func TestAnyTown(t *testing.T) {
-	towns, first := 40, 0
+	towns, first := 15, 0
 	if n, err := strconv.Atoi(os.Getenv("RAPPORT_TOWNS")); err == nil {
 		towns = n
 	}
