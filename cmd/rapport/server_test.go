@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // patience bounds every wait of a test. It decides nothing but when a broken
 // program is given up on.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // server is a running `rapport serve` on a port of the kernel's choice.
 type server struct {
