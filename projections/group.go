@@ -61,7 +61,7 @@ func (g *Group) init() {
 			g.Logger = slog.New(slog.DiscardHandler)
 		}
 		for n := range g.Partitions {
-			g.lanes = append(g.lanes, &seat{partition: NewPartition(n, g.Store, g.Rules, g.Fillings...)})
+			g.lanes = append(g.lanes, &seat{partition: NewPartition(n, timed{g.Store, g.Settings.CommitTimeout}, g.Rules, g.Fillings...)})
 		}
 		g.feed = newFeed(g.Source, g.Rules, g, g.Partitions, g.Settings, g.Logger)
 	})
@@ -184,8 +184,7 @@ func (g *Group) handle(m *message.Message, s *seat) (err error) {
 		}
 	}()
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(m.Context(), g.Settings.CommitTimeout)
-	defer cancel()
+	ctx := m.Context()
 	var b Batch
 	if b.After, err = strconv.ParseUint(m.Metadata.Get(metaAfter), 10, 64); err != nil {
 		return fmt.Errorf("message %s: %w", m.UUID, err)

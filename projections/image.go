@@ -18,6 +18,7 @@ type image struct {
 	saved     Saved
 	documents map[uuid.UUID][]byte
 	entries   map[Entry]bool
+	due       map[string]bool // the members of IndexDue among them
 }
 
 // images is one partition of some generations, written by an ordinary Partition.
@@ -32,7 +33,7 @@ var errImage = errors.New("projections: not kept in memory")
 func newImages(generations []Generation, others Store) images {
 	is := images{map[Generation]*image{}, others}
 	for _, g := range generations {
-		is.kept[g] = &image{saved: Saved{Metrics: map[string]int64{}}, documents: map[uuid.UUID][]byte{}, entries: map[Entry]bool{}}
+		is.kept[g] = &image{saved: Saved{Metrics: map[string]int64{}}, documents: map[uuid.UUID][]byte{}, entries: map[Entry]bool{}, due: map[string]bool{}}
 	}
 	return is
 }
@@ -66,13 +67,10 @@ func (is images) Customers(_ context.Context, _ int, g Generation) ([]uuid.UUID,
 }
 
 func (is images) Standing(_ context.Context, _ int, g Generation, index, upTo string) ([]uuid.UUID, error) {
-	return Standing(func(yield func(string) bool) {
-		for e := range is.kept[g].entries {
-			if e.Index == index && !yield(e.Member) {
-				return
-			}
-		}
-	}, upTo)
+	if index == IndexDue {
+		return Standing(maps.Keys(is.kept[g].due), upTo)
+	}
+	return nil, errImage
 }
 
 // Standing returns who stands under a key of at most upTo, of the members of an
@@ -116,10 +114,14 @@ func (i *image) apply(c Change) {
 		}
 	}
 	for _, e := range c.Remove {
-		delete(i.entries, e)
+		if delete(i.entries, e); e.Index == IndexDue {
+			delete(i.due, e.Member)
+		}
 	}
 	for _, e := range c.Add {
-		i.entries[e] = true
+		if i.entries[e] = true; e.Index == IndexDue {
+			i.due[e.Member] = true
+		}
 	}
 	for name, n := range c.Metrics {
 		if i.saved.Metrics[name] = n; n == 0 {

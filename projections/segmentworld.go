@@ -2,6 +2,7 @@ package projections
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,7 +131,17 @@ func (w *World) valuedLately() bool {
 	if n := len(w.ValueAsked); n > 0 {
 		return w.ValueAsked[n-1].AsOf == *w.Closed && w.ValueAsked[n-1].PolicyVersion == p.Version
 	}
-	return w.Value != nil && w.Value.AsOf == *w.Closed && w.Value.PolicyVersion == p.Version
+	return w.Value != nil && !w.ValueOutdated()
+}
+
+// ValueOutdated says whether the worth of the customers that is known is not as of the
+// last closed day, by the policy of the day that begins then.
+func (w *World) ValueOutdated() bool {
+	if w.Value == nil || w.Closed == nil {
+		return false
+	}
+	p, _ := w.Policy(policy.KindValue, *w.Closed+1)
+	return w.Value.AsOf != *w.Closed || w.Value.PolicyVersion != p.Version
 }
 
 // UsesValue says whether a rule asks what customers are worth.
@@ -180,10 +191,20 @@ var zones sync.Map
 // plan is how the segments of a world are decided, and what their rules ask for,
 // once it was asked.
 type plan struct {
+	encoded sync.Once
+	stored  []byte // the segments
+	failed  error
+
 	once        sync.Once
 	made        *segment.Plan
 	percentiles []segment.Percentile
 	events      []string
+}
+
+// encode returns the stored form of the segments.
+func (p *plan) encode(s *segment.Set) ([]byte, error) {
+	p.encoded.Do(func() { p.stored, p.failed = json.Marshal(s) })
+	return p.stored, p.failed
 }
 
 // Plan returns how the segments are decided.

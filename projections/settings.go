@@ -8,7 +8,7 @@ type Settings struct {
 	MessageBytes  int           // after which a message is full; 0: 256 KiB
 	AdvanceEvery  time.Duration // how often idle checkpoints follow the log; 0: 50 ms
 	CommitEvery   time.Duration // a partition that is behind commits after this; 0: 250 ms; negative: only when it holds enough
-	CommitTimeout time.Duration // for one batch; 0: 30 s
+	CommitTimeout time.Duration // for one answer of the store; 0: 30 s
 	DrainTimeout  time.Duration // for what is under way when the group is stopped; 0: 15 s
 	Standby       time.Duration // a checkpoint moved by somebody else must stand still this long; 0: 2 s
 	// Backoff says how long to wait before an attempt, from 0 on. Nil: 50 ms, doubled up to 15 s.

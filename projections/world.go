@@ -105,8 +105,28 @@ func DecodeWorld(stored []byte) (*World, error) {
 	return w, nil
 }
 
-// Encode returns the stored form, the same bytes for the same world.
-func (w *World) Encode() ([]byte, error) { return json.Marshal(w) }
+// Encode returns the stored form, the same bytes for the same world. The segments,
+// which are much and hardly ever change, are encoded once.
+func (w *World) Encode() ([]byte, error) {
+	if w.Segments == nil {
+		return json.Marshal(w)
+	}
+	segments, err := w.planned().encode(w.Segments)
+	if err != nil {
+		return nil, err
+	}
+	rest := *w
+	rest.Segments = nil
+	stored, err := json.Marshal(&rest)
+	if err != nil {
+		return nil, err
+	}
+	if stored = stored[:len(stored)-1]; len(stored) > 1 {
+		stored = append(stored, ',')
+	}
+	stored = append(append(stored, `"segments":`...), segments...)
+	return append(stored, '}'), nil
+}
 
 // Evolve returns the world after e; w itself if e does not change it.
 func (w *World) Evolve(e Event) *World {
