@@ -16,7 +16,8 @@ const IndexDue = "due"
 // Cause is a broadcast event that changes documents by itself.
 //
 // If it names a date, it changes those that are due then, before anything that
-// follows it in the log. Else it may change any of them: it sweeps through the
+// follows it in the log; and with All it then goes through all of them, without the
+// date, as one that names none. Such a one may change any of them: it sweeps through the
 // documents of the partition, in the order of the customers' ids, while events
 // go on. A document that an event reaches first is changed by the sweep first, so
 // that every document takes what concerns it in the order of the log, and looks
@@ -30,6 +31,7 @@ type Cause struct {
 	On         *domain.Date `json:"on,omitempty"`      // the business date of which it is
 	Subject    string       `json:"subject,omitempty"` // what of, if only one thing
 	Due        string       `json:"due,omitempty"`     // only documents that are due by then
+	All        bool         `json:"all,omitempty"`     // and then, without Due, all documents
 	// Joined are causes that came while this one was on its way, and go with it; see
 	// View.Joins. Their positions ascend.
 	Joined []Cause `json:"joined,omitempty"`
@@ -94,18 +96,21 @@ func (v *View[D]) evolve(w *World, e Event) *World {
 
 // cause lets a broadcast event change documents, of which some are due.
 func (p *Partition) cause(ctx context.Context, f *filling, c Cause, due []uuid.UUID) error {
-	if c.Due == "" {
-		w := *f.world
-		if pending := w.Sweep; pending != nil { // they go together, from the start
-			all := pending.Cause
-			all.Joined = append(slices.Clip(all.Joined), c)
-			c = all
+	if c.Due != "" {
+		if err := p.changeEach(ctx, f, due, c); err != nil || !c.All {
+			return err
 		}
-		w.Sweep = &Sweep{Cause: c}
-		f.world, f.ahead = &w, nil
-		return nil
+		c.Due, c.All = "", false
 	}
-	return p.changeEach(ctx, f, due, c)
+	w := *f.world
+	if pending := w.Sweep; pending != nil { // they go together, from the start
+		all := pending.Cause
+		all.Joined = append(slices.Clip(all.Joined), c)
+		c = all
+	}
+	w.Sweep = &Sweep{Cause: c}
+	f.world, f.ahead = &w, nil
+	return nil
 }
 
 // due returns who is due. If all documents are in memory they are asked, else the

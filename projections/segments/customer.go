@@ -194,7 +194,7 @@ func (d *Document) happened(c *segment.Customer, w *projections.World, zone *tim
 	for i := range d.Facts {
 		f := &d.Facts[i]
 		if slices.Contains(asked, f.wire()) {
-			c.Events = append(c.Events, segment.Happening{Type: f.wire(), ID: f.ID, Position: f.Position, On: domain.DateOf(f.At, zone), Fields: f.fields()})
+			c.Events = append(c.Events, segment.Happening{Type: f.wire(), ID: f.ID, Position: f.Position, On: f.date(zone), Fields: f.fields()})
 		}
 	}
 	if !slices.Contains(asked, wireOrder) {

@@ -185,24 +185,24 @@ func (d *Document) change(c projections.Cause, w *projections.World, evaluations
 	mark := func(string) Mark { return m }
 	concerned := func(p *segment.Planned) bool { return p.ID == c.Subject }
 	stood := false
-	switch c.Kind {
-	case ByDay:
+	switch {
+	case c.Kind == ByDay && c.Due != "":
 		concerned = func(p *segment.Planned) bool {
 			s := d.Segments[p.ID]
 			return s != nil && s.Due != nil && *s.Due <= *c.On
 		}
-	case ByCalibration:
+	case c.Kind == ByCalibration, c.Kind == ByDay: // a day by which customers are valued in another way
 		if stood = d.stand(w); !stood {
 			return false
 		}
 		concerned = calibrated
-	case ByDefinition:
+	case c.Kind == ByDefinition:
 		stood = d.stand(w) // a rule may ask for a percentile that nobody asked for before
 		if is := w.Plan().Planned(c.Subject); is != nil {
 			// Those that ask for it could not be decided as long as it asked for them.
 			concerned = func(p *segment.Planned) bool { return p.ID == c.Subject || is.After[p.ID] }
 		}
-	case ByNew:
+	case c.Kind == ByNew:
 		stood = d.stand(w)
 		marks := map[string]Mark{c.Subject: m}
 		for _, other := range c.Joined {

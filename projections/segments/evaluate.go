@@ -17,10 +17,15 @@ import (
 // marked as mark says. It reports whether the document changed.
 func (d *Document) evaluate(mark func(id string) Mark, w *projections.World, concerned func(*segment.Planned) bool) (changed bool) {
 	plan, moved := w.Plan(), map[string]bool{}
-	for id := range d.Segments { // those that are in use no more
-		if is, ok := w.Segments.Segment(id); ok && is.Archived {
+	for id, s := range d.Segments { // those that are in use no more, or cannot be decided
+		is, _ := w.Segments.Segment(id)
+		switch {
+		case is.Archived:
 			moved[id] = d.In(id) // somebody else may have asked for it meanwhile
 			changed = d.settle(id, false, mark(id), is.Version) || changed
+		case s.Due != nil && plan.Planned(id) == nil: // no day can change it
+			s.Due, changed = nil, true
+			d.tidy(id)
 		}
 	}
 	if d.Out() {
@@ -119,13 +124,18 @@ func (d *Document) move(id string, s *Standing, in bool, m Mark, version int) (c
 	default:
 		s.Stays[n-1].To, changed = &m, true
 	}
-	if len(s.Stays) == 0 && s.Due == nil && s.Failed == nil {
+	d.tidy(id)
+	return changed
+}
+
+// tidy forgets how the customer stands to a segment if that says nothing.
+func (d *Document) tidy(id string) {
+	if s := d.Segments[id]; len(s.Stays) == 0 && s.Due == nil && s.Failed == nil {
 		delete(d.Segments, id)
 		if len(d.Segments) == 0 {
 			d.Segments = nil
 		}
 	}
-	return changed
 }
 
 // calibrated says whether a rule rests on a calibration.

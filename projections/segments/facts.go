@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/attribute"
+	"github.com/rapport-crm/rapport/domain/customer"
 	"github.com/rapport-crm/rapport/projections"
 )
 
@@ -20,6 +21,7 @@ type Fact struct {
 	ID       uuid.UUID                  `json:"id"`
 	Position uint64                     `json:"position"`
 	At       time.Time                  `json:"at"`
+	On       *domain.Date               `json:"on,omitempty"` // the business date, if the event has one of its own
 	Fields   map[string]attribute.Value `json:"fields,omitempty"`
 }
 
@@ -47,12 +49,35 @@ func (f *Fact) fields() map[string]any {
 
 // note keeps an event.
 func (d *Document) note(e projections.Event) {
-	f := Fact{Type: strings.TrimPrefix(e.Type, wirePrefix), ID: e.ID, Position: e.Position, At: e.Meta.OccurredAt}
+	f := Fact{Type: strings.TrimPrefix(e.Type, wirePrefix), ID: e.ID, Position: e.Position, At: e.Meta.OccurredAt, On: datedOn(e.Data)}
 	v := reflect.ValueOf(e.Data)
 	for _, take := range takersOf(v.Type()) {
 		take.take(v.Field(take.field), take.name, &f)
 	}
 	d.Facts = append(d.Facts, f)
+}
+
+// datedOn returns the business date that an event has beside the instant at which it
+// occurred, nil if it has none: the date of where it occurred need not be that of the
+// business zone. Orders recorded have one too, and stand in no fact.
+func datedOn(data any) *domain.Date {
+	switch e := data.(type) {
+	case customer.RefundRecorded:
+		return new(e.RefundedOn)
+	case customer.CostRecorded:
+		return new(e.IncurredOn)
+	case customer.CostCancelled:
+		return new(e.CancelledOn)
+	}
+	return nil
+}
+
+// date returns the business date of an event.
+func (f *Fact) date(zone *time.Location) domain.Date {
+	if f.On != nil {
+		return *f.On
+	}
+	return domain.DateOf(f.At, zone)
 }
 
 // maxFact bounds a text that is kept of an event, in bytes; a longer one is left out.

@@ -23,6 +23,9 @@ func collectMeasures(e projections.Event, w *projections.World, documents iter.S
 	m := NewMeasured(asked.AsOf, asked.PolicyVersion)
 	day := value.At(asked.AsOf, w.Location())
 	for _, d := range documents {
+		if d.Out() {
+			continue
+		}
 		measures := value.MeasuresOf(&d.Books.Inputs, p.Value, day)
 		m.Add(&measures)
 	}

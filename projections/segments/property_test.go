@@ -250,13 +250,14 @@ func (w *town) check(l *live) {
 		w.t.Fatal(err)
 	}
 	for i, id := range ids {
-		var d struct {
-			Segments map[string]*segments.Standing `json:"segments"`
-		}
+		var d segments.Document
 		if docs[0][i] != nil {
 			if err := json.Unmarshal(docs[0][i], &d); err != nil {
 				w.t.Fatal(err)
 			}
+		}
+		if d.There && len(w.world.Plan().Order) > 0 && segments.Afresh(&d, w.world) {
+			w.t.Fatalf("town %d: after %s at %d (closed %v), what calibrations and policies say of %s is not up to date", w.seed, w.log[len(w.log)-1].Type, w.log[len(w.log)-1].Position, w.closed, id)
 		}
 		got := map[string][]stay{}
 		for name, s := range d.Segments {

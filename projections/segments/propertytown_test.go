@@ -202,7 +202,7 @@ func (w *town) publish(kind string) {
 		chosen.WindowDays = pick(w.dice, 0, 30, 365)
 		p.RFM = &chosen
 	} else {
-		p.Value = &value.Policy{Currency: "EUR", WindowDays: pick(w.dice, 30, 365), TopPercent: 5, MiddlePercent: 15}
+		p.Value = &value.Policy{Currency: pick(w.dice, "EUR", "EUR", "USD"), WindowDays: pick(w.dice, 30, 365), TopPercent: 5, MiddlePercent: 15}
 	}
 	w.say(policy.Stream(kind), uuid.Nil, p)
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/rapport-crm/rapport/domain"
 	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/policy"
@@ -71,15 +72,14 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 	switch d := e.Data.(type) {
 	case calendar.DayClosed:
 		c.Kind, c.Due = ByDay, d.Date.String()
+		c.All = revalues(before, after) // the day before which a policy takes effect
 		return c, true
 	case rfm.Calibrated:
 		c.Kind = ByCalibration // whatever rules ask for: every segment tells the mean scores
 		return c, after.Calibration != before.Calibration && len(after.Plan().Order) > 0
 	case policy.Published: // until the first calibration of values revenue is told by the policy of the day
-		was, _, _ := valuing(before)
-		is, _, _ := valuing(after)
 		c.Kind = ByCalibration
-		return c, d.Kind == policy.KindValue && is != was
+		return c, d.Kind == policy.KindValue && revalues(before, after)
 	case value.Calibrated:
 		c.Kind = ByCalibration
 		return c, after.Value != before.Value
@@ -91,7 +91,7 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 		switch d := d.(type) {
 		case segment.Defined:
 			c.Kind, c.Subject = ByNew, d.SegmentID
-			return c, d.Kind == segment.Dynamic
+			return c, d.Kind == segment.Dynamic || len(before.Plan().Order) == 0 // the first: calibrations did not matter before
 		case segment.VersionPublished:
 			c.Subject = d.SegmentID
 			return c, true
@@ -103,16 +103,24 @@ func caused(e projections.Event, before, after *projections.World) (c projection
 	return c, false
 }
 
+// revalues says whether customers are valued by another policy after an event.
+func revalues(before, after *projections.World) bool {
+	was, _, _ := valuing(before)
+	is, _, _ := valuing(after)
+	return is != was
+}
+
 func due(d *Document) string {
-	var first string
+	var first *domain.Date // every day closed asks everybody: a text is made once
 	for _, s := range d.Segments {
-		if s.Due != nil {
-			if on := s.Due.String(); first == "" || on < first {
-				first = on
-			}
+		if s.Due != nil && (first == nil || *s.Due < *first) {
+			first = s.Due
 		}
 	}
-	return first
+	if first == nil {
+		return ""
+	}
+	return first.String()
 }
 
 // The indexes of the view. A position in a key has twenty digits, so that keys
@@ -195,7 +203,7 @@ const (
 	MetricFailing   = "failing" // customers on whom the rule failed
 )
 
-// MetricAll begins the names of the totals of all customers.
+// MetricAll begins the names of the totals of all customers who can belong to a segment.
 const MetricAll = "*"
 
 // MetricBand begins the names of the totals of a band of the value pyramid, before the
@@ -211,7 +219,7 @@ func ClusterMetric(id string, number int, metric string) string {
 }
 
 func metrics(d *Document, w *projections.World) []projections.Metric {
-	if !d.There {
+	if d.Out() { // who must not be used is compared with nobody
 		return nil
 	}
 	m := make([]projections.Metric, 0, 8*(len(d.Segments)+1))
