@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -94,12 +95,17 @@ type segmentsMembersCmd struct {
 	At      string `help:"What the system held then: a position of the log, a date or a time." placeholder:"DATE"`
 	AsOf    string `help:"What was true then, judged again: a date or a time." name:"as-of" placeholder:"DATE"`
 	KnownAt string `help:"Of that only what was known then: a date or a time." name:"known-at" placeholder:"DATE"`
+	Version int    `help:"By this version of the segment, judged again." placeholder:"N"`
+	Sort    string `help:"entered, customer or revenue; with a dash before it the other way round, as in --sort=-revenue." placeholder:"ORDER"`
 	Fields  string `help:"What to tell beside: name, label, revenue; separated by commas."`
 	Format  string `help:"csv or json (one object a line)." enum:"csv,json" default:"csv"`
 }
 
 func (c *segmentsMembersCmd) Run(ctx context.Context, s streams) error {
-	query := values(map[string]string{"at": c.At, "as_of": c.AsOf, "known_at": c.KnownAt, "fields": c.Fields})
+	query := values(map[string]string{"at": c.At, "as_of": c.AsOf, "known_at": c.KnownAt, "sort": c.Sort, "fields": c.Fields})
+	if c.Version != 0 {
+		query.Set("version", strconv.Itoa(c.Version))
+	}
 	accept := map[string]string{"csv": "text/csv", "json": ndjson}[c.Format]
 	resp, err := c.client().Do(ctx, http.MethodGet, "/v1/segments/"+url.PathEscape(c.Segment)+"/members", query, http.Header{"Accept": {accept}}, nil)
 	if err != nil {

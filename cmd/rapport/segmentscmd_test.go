@@ -62,6 +62,10 @@ func TestSegmentsPrint(t *testing.T) {
 			asks: "GET /v1/segments/a/members?at=2026-06-30&fields=name text/csv", out: "customer_id\n1\n"},
 		"members, as JSON": {args: []string{"members", "a", "--as-of", "2026-06-30", "--known-at", "2026-07-01", "--format", "json"}, answer: map[string]string{"/v1/segments/a/members": "{}\n"},
 			asks: "GET /v1/segments/a/members?as_of=2026-06-30&known_at=2026-07-01 " + ndjson, out: "{}\n"},
+		"members in an order": {args: []string{"members", "a", "--sort=-revenue"}, answer: map[string]string{"/v1/segments/a/members": "customer_id\n"},
+			asks: "GET /v1/segments/a/members?sort=-revenue text/csv", out: "customer_id\n"},
+		"members by a version": {args: []string{"members", "a", "--version", "2", "--sort", "customer"}, answer: map[string]string{"/v1/segments/a/members": "customer_id\n"},
+			asks: "GET /v1/segments/a/members?sort=customer&version=2 text/csv", out: "customer_id\n"},
 		"members of nothing":     {args: []string{"members", "a"}, asks: "GET /v1/segments/a/members text/csv", code: exitFailed},
 		"members in another way": {args: []string{"members", "a", "--format", "xml"}, code: exitUsage},
 		"explain": {args: []string{"explain", "a", "shop:1", "--as-of", "2026-06-30"}, answer: map[string]string{
