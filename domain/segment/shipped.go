@@ -51,7 +51,7 @@ var shipped = []struct {
 	{"value", []ready{
 		{"value-top", "Top of the pyramid", "The customers who contribute most: by the value policy the best 5 per cent of those whose contribution is known.", `value.band == "top"`},
 		{"value-middle", "Middle of the pyramid", "Next to the top: by the value policy 15 per cent.", `value.band == "middle"`},
-		{"value-base", "Base of the pyramid", "All others who bring more than they cost.", `value.band == "base"`},
+		{"value-base", "Base of the pyramid", "All others who cost no more than they bring.", `value.band == "base"`},
 		{"value-negative", "Cost more than they bring", "Their contribution is below zero: goods, points, service and campaigns cost more than they paid.", `value.band == "negative"`},
 		{"value-unknown", "Value not known", "No costs are known of their orders, or nobody is there to compare with. It is not zero: it is not known.", `value.band == "unknown"`},
 	}},
