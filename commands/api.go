@@ -36,6 +36,10 @@ type API struct {
 	// Audience finds out who belongs to a segment now; nil: freeze-audience is not
 	// available.
 	Audience func(ctx context.Context, id string) (segment.Audience, error)
+	// EventFields tells the fields of a type of event that rules can ask for, as
+	// segment.Definition.KnowsFields; nil: no rule is refused for the fields that it
+	// names.
+	EventFields func(event string) map[string]string
 }
 
 // Answer is what a command answers.

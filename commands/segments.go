@@ -18,6 +18,7 @@ import (
 func ruled[C interface {
 	SetSegments(*segment.Set, attribute.Schema)
 	SetKnows(event, cluster func(string) bool)
+	SetFields(of func(event string) map[string]string)
 }](a *API, _ *Request, c C) {
 	known := a.Writer.World.Facts().World
 	c.SetSegments(known.Segments, known.Attributes)
@@ -27,6 +28,7 @@ func ruled[C interface {
 		})
 	}
 	c.SetKnows(event, func(id string) bool { return slices.Contains(known.Clusters, id) })
+	c.SetFields(a.EventFields)
 }
 
 // amongSegments tells a command what the other segments are.

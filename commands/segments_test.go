@@ -173,6 +173,31 @@ func TestFreezeAudienceOverHTTP(t *testing.T) {
 	}
 }
 
+// A rule is refused for a field that the events do not have.
+func TestFieldsOfEventsOverHTTP(t *testing.T) {
+	s := serve(t, deployment.Wall)
+	api := &commands.API{Writer: s.writer, EventFields: func(event string) map[string]string {
+		return map[string]map[string]string{"customer.contact_recorded": {"channel": segment.FieldText}}[event]
+	}}
+	client := webtest.NewClient(t, web.Router(api.Routes(), web.Config{Title: "Rapport"}))
+	for _, step := range [][3]string{
+		{"define-segment", `chanel == \"email\"`, "422 validation_failed /rule"},
+		{"define-segment", `channel == 3`, "422 validation_failed /rule"},
+		{"define-segment", `channel == \"email\"`, "201 segment.defined"},
+		{"publish-version", `chanel == \"email\"`, "422 validation_failed /rule"},
+		{"publish-version", `channel != \"email\"`, "201 segment.version_published"},
+	} {
+		body := `{"segment_id":"mailed","name":"Mailed","rule":"events(\"customer.contact_recorded\").exists(e, e.fields.` + step[1] + `)"}`
+		if step[0] == "define-segment" {
+			body = strings.Replace(body, `"name"`, `"kind":"dynamic","name"`, 1)
+		}
+		a := client.Post("/v1/segments/"+step[0], body)
+		if got := told(t, a); got != step[2] {
+			t.Errorf("%s %s: %s, want %s: %s", step[0], step[1], got, step[2], a.Body)
+		}
+	}
+}
+
 // Two processes make a cycle between them: both are taken, and the plan says which
 // segment nobody can decide.
 func TestTwoProcessesMakeACycle(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rapport-crm/rapport/domain/segment"
 	"github.com/rapport-crm/rapport/domain/value"
@@ -92,6 +93,21 @@ func (a *API) segmentLanguage(w http.ResponseWriter, r *http.Request) error {
 	}
 	return writeJSON(w, answer.Stamp, answer)
 }
+
+// EventFields tells the fields of a type of event that rules can ask for, by name, and
+// what they are, as segment.Definition.KnowsFields.
+func EventFields(event string) map[string]string { return eventFields()[event] }
+
+var eventFields = sync.OnceValue(func() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, e := range ruleEvents() {
+		all[e.Name] = map[string]string{}
+		for _, f := range e.Fields {
+			all[e.Name][f.Name] = f.Type
+		}
+	}
+	return all
+})
 
 // ruleEvents returns the types of events of customers, by name.
 func ruleEvents() []RuleEvent {

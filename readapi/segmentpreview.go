@@ -38,6 +38,7 @@ type SegmentPreview struct {
 	Failure  *FailedPreview  `json:"failure" jsonschema:"nullable"`  // the first of those, by id
 	Compared *SegmentChange  `json:"compared" jsonschema:"nullable"` // null: with no segment
 	Missing  []string        `json:"missing"`                        // calibrations that the rule asks for and nobody made yet, rfm, value or cluster:ID: what they decide is false
+	Outdated []string        `json:"outdated"`                       // calibrations that the rule asks for and that are of an earlier day than the last closed one, or by an earlier policy, value: once the rule is published, those made next decide
 	TookMS   int64           `json:"took_ms"`
 	Stamp                    // the read model went on while it was looked through
 }
@@ -125,7 +126,7 @@ type trial struct {
 
 // trial checks a draft as publishing it would.
 func (a *API) trial(ctx context.Context, d *SegmentDraft, w *projections.World) (*trial, error) {
-	t := &trial{limit: d.Limit, SegmentPreview: SegmentPreview{Rule: d.Rule, Sample: []SegmentSample{}, Missing: []string{}}}
+	t := &trial{limit: d.Limit, SegmentPreview: SegmentPreview{Rule: d.Rule, Sample: []SegmentSample{}, Missing: []string{}, Outdated: []string{}}}
 	var problems domain.Problems
 	if t.limit == 0 {
 		t.limit = defaultLimit
@@ -149,6 +150,7 @@ func (a *API) trial(ctx context.Context, d *SegmentDraft, w *projections.World) 
 	}
 	definition := segment.Definition{Rule: d.Rule, Segments: w.Segments, Schema: schema}
 	definition.SetKnows(isCustomerEvent, func(id string) bool { _, asked := w.Clusterings[id]; return asked })
+	definition.SetFields(EventFields)
 	version, err := definition.Try(d.SegmentID)
 	if err != nil {
 		return nil, err
@@ -163,8 +165,13 @@ func (a *API) trial(ctx context.Context, d *SegmentDraft, w *projections.World) 
 	if t.planned.Has("rfm") && w.Calibration == nil {
 		t.Missing = append(t.Missing, byScores)
 	}
-	if (t.planned.Has("value") || t.planned.Has("percentiles")) && w.Value == nil {
-		t.Missing = append(t.Missing, byWorth)
+	if t.planned.Has("value") || t.planned.Has("percentiles") {
+		switch {
+		case w.Value == nil:
+			t.Missing = append(t.Missing, byWorth)
+		case w.ValueOutdated():
+			t.Outdated = append(t.Outdated, byWorth)
+		}
 	}
 	for _, id := range t.planned.Uses.Clusters {
 		if w.Clusters[id] == nil {

@@ -12,9 +12,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
+	"github.com/rapport-crm/rapport/domain/calendar"
 	"github.com/rapport-crm/rapport/domain/cluster"
 	"github.com/rapport-crm/rapport/domain/customer"
+	"github.com/rapport-crm/rapport/domain/policy"
 	"github.com/rapport-crm/rapport/domain/segment"
+	"github.com/rapport-crm/rapport/domain/value"
 	"github.com/rapport-crm/rapport/readapi"
 )
 
@@ -148,6 +151,9 @@ func TestAPreviewIsRefusedAsPublishingIs(t *testing.T) {
 	invalid(`in_segment("old")`, "archived")
 	invalid(`events("customer.sneezed").count() > 0`, "customer.sneezed")
 	invalid(`cluster("habits") == 1`, "habits")
+	invalid(`events("customer.contact_recorded").exists(e, e.fields.chanel == "email")`, `line 1, column 55: customer.contact_recorded has no field "chanel" that a rule can ask for; did you mean "channel"?`)
+	invalid(`events("customer.tag_added").exists(e, e.fields.tag == "vip")`, "customer.tag_added") // personal, and not in the language
+	invalid(`events("customer.order_recorded").exists(e, e.fields.total_minor == "much")`, "is a whole number, but a text is needed here")
 	s.preview(map[string]any{"rule": `!suppressed`, "limit": 501}).status(http.StatusUnprocessableEntity)
 	s.preview(map[string]any{"rule": `!suppressed`, "as_of": "2026-01-01"}).status(http.StatusUnprocessableEntity)
 	if p := s.preview(map[string]any{"rule": `!suppressed`, "segment_id": "none"}).status(http.StatusNotFound).problem(); p.Code != segment.ErrNotFound.Code {
@@ -194,6 +200,34 @@ func TestAPreviewSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// What nobody asks for is not computed anew every day, so that a preview may rest on
+// what was true long ago.
+func TestAPreviewSaysWhatIsOutdated(t *testing.T) {
+	s := newSegmentClub(t)
+	outdated := func(rule string, want ...string) {
+		t.Helper()
+		s.project()
+		var got readapi.SegmentPreview
+		s.preview(map[string]any{"rule": rule}).status(http.StatusOK).json(&got)
+		if got.Outdated == nil || !slices.Equal(got.Outdated, want) || len(got.Missing) > 0 {
+			t.Errorf("%s: %q %q, want %q", rule, got.Outdated, got.Missing, want)
+		}
+	}
+	outdated(`value.band == "top"`)
+	s.append(segment.Stream("best"), uuid.Nil, segment.Archived{SegmentID: "best"})
+	outdated(`value.band == "top"`) // as of the last closed day still
+	s.append(calendar.Stream, uuid.Nil, calendar.DayClosed{Date: dated("2026-03-04"), Zone: "Europe/Berlin"})
+	outdated(`value.band == "top"`, "value")
+	outdated(`percentile("revenue") >= 50 && kind != ""`, "value")
+	outdated(`kind != ""`)
+	// Nor is it as of the day if a policy is that was not when it was made.
+	s = newSegmentClub(t)
+	p := value.Default("EUR")
+	p.TopPercent++
+	s.append(policy.Stream(policy.KindValue), uuid.Nil, policy.Published{Kind: policy.KindValue, Version: 2, EffectiveFrom: dated("2026-03-04"), Value: &p})
+	outdated(`value.band == "top"`, "value")
+}
+
 func TestTheLanguageOfRules(t *testing.T) {
 	s := newSegmentClub(t)
 	asked := s.append(cluster.Stream("habits"), uuid.Nil, cluster.Requested{ClusterID: "habits", AsOf: dated("2026-03-03"), Features: cluster.Default()})
@@ -226,6 +260,20 @@ func TestTheLanguageOfRules(t *testing.T) {
 	} {
 		if fields[name] != typ {
 			t.Errorf("%s is %q, not %q", name, fields[name], typ)
+		}
+	}
+	for _, ready := range segment.Shipped() {
+		if ready.Rule == "" {
+			continue
+		}
+		rule, err := segment.Compile(ready.Rule, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range rule.Uses().Fields {
+			if is := readapi.EventFields(u.Events[0])[u.Name]; is != u.Needs {
+				t.Errorf("%s: %q of %s is %q, not %q", ready.SegmentID, u.Name, u.Events[0], is, u.Needs)
+			}
 		}
 	}
 	s.get("/v1/segments/language?limit=3").status(http.StatusBadRequest)

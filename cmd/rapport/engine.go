@@ -220,7 +220,7 @@ func (e *engine) wire() {
 		routes = append(routes, queries.HealthRoutes()...)
 	}
 	if e.has("commands") {
-		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed, Export: queries.Export, Audience: queries.Audience}).Routes()...)
+		routes = append(routes, (&commands.API{Writer: e.writer, Log: e.log, Executed: metrics.executed, Export: queries.Export, Audience: queries.Audience, EventFields: readapi.EventFields}).Routes()...)
 	}
 	router := web.Router(routes, web.Config{Title: "Rapport", Version: version(), Log: e.log, Wrap: metrics.wrap})
 	// Only loopback reaches it: what the process does with its time and memory.

@@ -82,12 +82,13 @@ func TestSegmentStory(t *testing.T) {
 
 	// A rule that cannot be right is refused where it is wrong.
 	for rule, words := range map[string]string{
-		`orders.within(60).cuont() >= 2`:             "count",
-		`demografics.city == \"Bonn\"`:               "demographics",
-		`in_segment(\"nobody\")`:                     "there is no segment",
-		`events(\"customer.bought\").count() > 0`:    "there is no type of event",
-		`days_since(registered) == 3`:                "are compared by",
-		`orders.all(a, orders.all(b, a.on == b.on))`: "too",
+		`orders.within(60).cuont() >= 2`:          "count",
+		`demografics.city == \"Bonn\"`:            "demographics",
+		`in_segment(\"nobody\")`:                  "there is no segment",
+		`events(\"customer.bought\").count() > 0`: "there is no type of event",
+		`days_since(registered) == 3`:             "are compared by",
+		`events(\"customer.contact_recorded\").exists(e, e.fields.chanel == \"email\")`: "did you mean",
+		`orders.all(a, orders.all(b, a.on == b.on))`:                                    "too",
 	} {
 		a := s.call("POST", "/v1/segments/define-segment", `{"segment_id":"wrong","kind":"dynamic","name":"Wrong","rule":"`+rule+`"}`)
 		if a.status != 422 || !strings.Contains(string(a.body), `"/rule"`) || !strings.Contains(string(a.body), words) {

@@ -20,11 +20,15 @@ type Definition struct {
 	Rule string `json:"rule,omitempty"`
 
 	// Segments are all others, Schema what attributes there are, KnowsEvent which
-	// types of event, KnowsCluster which clusterings.
+	// types of event, KnowsCluster which clusterings. KnowsFields tells the fields of a
+	// type of event that rules can ask for, by name, and what they are (FieldText and so
+	// on), nil of one that there is not.
 	Segments     *Set              `json:"-"`
 	Schema       attribute.Schema  `json:"-"`
 	KnowsEvent   func(string) bool `json:"-"`
 	KnowsCluster func(string) bool `json:"-"`
+
+	KnowsFields func(event string) map[string]string `json:"-"`
 }
 
 // SetSegments tells what the rule can ask for.
@@ -34,6 +38,9 @@ func (d *Definition) SetSegments(s *Set, schema attribute.Schema) { d.Segments, 
 func (d *Definition) SetKnows(event, cluster func(string) bool) {
 	d.KnowsEvent, d.KnowsCluster = event, cluster
 }
+
+// SetFields tells which fields a type of event has; see KnowsFields.
+func (d *Definition) SetFields(of func(event string) map[string]string) { d.KnowsFields = of }
 
 // check returns the types of the attributes that the rule uses, and the segments
 // that it asks for.
@@ -84,6 +91,7 @@ func (d Definition) compile(p *domain.Problems, id string) (Attributes, []string
 			p.Add("/rule", "there is no type of event %q; GET /v1/segments/language lists them", name)
 		}
 	}
+	d.checkFields(p, uses.Fields)
 	for _, name := range uses.Clusters {
 		if d.KnowsCluster != nil && !d.KnowsCluster(name) {
 			p.Add("/rule", "there is no clustering %q; fit one first", name)

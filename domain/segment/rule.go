@@ -43,6 +43,7 @@ type Uses struct {
 	Segments    []string     `json:"segments,omitempty"`
 	Clusters    []string     `json:"clusters,omitempty"`
 	Events      []string     `json:"events,omitempty"` // wire names
+	Fields      []FieldUse   `json:"fields,omitempty"` // of those events, in the order of the text
 	Percentiles []Percentile `json:"percentiles,omitempty"`
 	Parts       []string     `json:"parts,omitempty"` // members of the customer, consents, events, percentiles, clusters and segments
 	Time        bool         `json:"time,omitempty"`  // its outcome may change by time alone

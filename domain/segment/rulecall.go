@@ -74,7 +74,7 @@ func init() {
 			if c.depth == 0 {
 				path = "events(\"" + name + "\")"
 			}
-			return &part{size: assumedEvents, loops: assumedEvents / 2, eval: func(f *frame) val {
+			return &part{size: assumedEvents, loops: assumedEvents / 2, events: []string{name}, eval: func(f *frame) val {
 				v := f.named(name)
 				if v.k == kList {
 					v.p.(*list).path = path

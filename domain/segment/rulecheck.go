@@ -95,12 +95,16 @@ const maxProblems = 5
 
 // say notes what is wrong at a place: its line from 1 on, its column from 0 on.
 func (p *problems) say(line, column int, detail string) {
-	column = p.called(line, column)
-	s := fmt.Sprintf("line %d, column %d: %s", max(line, 1), max(column, 0)+1, detail)
+	s := p.place(line, column) + ": " + detail
 	if len(p.said) < maxProblems && !slices.Contains(p.said, s) {
 		p.said = append(p.said, s)
 		p.Add("/rule", "%s", s)
 	}
+}
+
+// place says in words where a place is.
+func (p *problems) place(line, column int) string {
+	return fmt.Sprintf("line %d, column %d", max(line, 1), max(p.called(line, column), 0)+1)
 }
 
 // called returns the place of the name of a call, whose place is that of its bracket.

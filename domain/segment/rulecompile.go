@@ -22,6 +22,9 @@ type part struct {
 
 	variable bool // it is the variable of a loop, in its place
 	slot     int
+
+	events []string // of which types of event it is or holds some, or their fields
+	fields []int    // from which fields of events it stems, of those of the compiler
 }
 
 // Sizes that are assumed of a customer when the cost of a rule is judged.
@@ -38,11 +41,13 @@ type compiler struct {
 	attributes Attributes
 	problems   *problems
 	loopVars   []string // of the loops around
+	loopOver   []*part  // what those go through
 	parts      map[int64]*part
 	depth      int
 
 	attrs, segments, clusters, events, members map[string]bool
 	percentiles                                map[Percentile]bool
+	fields                                     []FieldUse
 	time                                       bool
 }
 
@@ -57,7 +62,7 @@ func newCompiler(a *ast.AST, attributes Attributes, p *problems) *compiler {
 func (c *compiler) uses() Uses {
 	u := Uses{
 		Attributes: sorted(c.attrs), Segments: sorted(c.segments), Clusters: sorted(c.clusters),
-		Events: sorted(c.events), Parts: sorted(c.members), Time: c.time,
+		Events: sorted(c.events), Fields: c.fields, Parts: sorted(c.members), Time: c.time,
 	}
 	for p := range c.percentiles {
 		u.Percentiles = append(u.Percentiles, p)
@@ -100,7 +105,9 @@ func (c *compiler) make(e ast.Expr) *part {
 	case ast.ComprehensionKind:
 		return c.comprehension(e)
 	case ast.CallKind:
-		return c.call(e)
+		p := c.call(e)
+		c.follow(e, p)
+		return p
 	}
 	return c.refuse(e, "maps and records cannot be written in a rule")
 }
@@ -126,7 +133,8 @@ func (c *compiler) literal(e ast.Expr, v ref.Val) *part {
 func (c *compiler) ident(e ast.Expr) *part {
 	name := e.AsIdent()
 	if slot := c.loopVar(name); slot >= 0 {
-		return &part{eval: func(f *frame) val { return f.vars[slot] }, variable: true, slot: slot}
+		over := c.loopOver[slot]
+		return &part{eval: func(f *frame) val { return f.vars[slot] }, variable: true, slot: slot, events: over.events, fields: over.fields}
 	}
 	return c.customerMember(e, []string{name})
 }
@@ -235,7 +243,12 @@ func (c *compiler) selection(e ast.Expr) *part {
 		return c.customerMember(e, names)
 	}
 	of := c.part(s.Operand())
-	return &part{eval: c.field(e, of, s.FieldName()), weight: of.weight + 1, loops: of.loops, size: assumedOthers}
+	out := &part{eval: c.field(e, of, s.FieldName()), weight: of.weight + 1, loops: of.loops, size: assumedOthers}
+	if of.typ.Kind() == types.StructKind && s.FieldName() == "fields" {
+		out.events = of.events
+	}
+	c.asks(e, of, s.FieldName(), out)
+	return out
 }
 
 // field reads a member of a record or map.
@@ -275,6 +288,7 @@ func (c *compiler) has(e ast.Expr, s ast.SelectExpr) *part {
 	} else {
 		p := c.part(s.Operand())
 		of = &part{eval: c.field(e, p, s.FieldName()), weight: p.weight + 1, loops: p.loops}
+		c.asks(e, p, s.FieldName(), of)
 	}
 	return &part{eval: known(of.eval), typ: types.BoolType, weight: of.weight + 1, loops: of.loops}
 }
@@ -382,7 +396,7 @@ func (c *compiler) comprehension(e ast.Expr) *part {
 	}
 	slot := c.depth
 	c.depth++
-	c.loopVars = append(c.loopVars, x.IterVar())
+	c.loopVars, c.loopOver = append(c.loopVars, x.IterVar()), append(c.loopOver, over)
 	loop := &loop{over: asList(over.eval), slot: slot}
 	var body *part
 	var made *part // what map makes
@@ -411,8 +425,14 @@ func (c *compiler) comprehension(e ast.Expr) *part {
 		}
 	}
 	c.depth--
-	c.loopVars = c.loopVars[:slot]
+	c.loopVars, c.loopOver = c.loopVars[:slot], c.loopOver[:slot]
 	out := &part{typ: typ, weight: over.weight + 1, loops: over.loops, size: over.size}
+	switch c.need(body, FieldTruth); loop.kind {
+	case loopFilter:
+		out.events, out.fields = over.events, over.fields
+	case loopMap:
+		out.fields = made.fields
+	}
 	loop.cost = 1
 	for _, p := range []*part{body, made} {
 		if p != nil {

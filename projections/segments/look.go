@@ -37,9 +37,9 @@ var orderFields = []Field{
 }
 
 const (
-	typeText  = "text"
-	typeWhole = "whole number"
-	typeTruth = "true or false"
+	typeText  = segment.FieldText
+	typeWhole = segment.FieldWhole
+	typeTruth = segment.FieldTruth
 )
 
 // FieldsOf returns the fields of an event that rules can ask for, by its name and
