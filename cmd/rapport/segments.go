@@ -263,6 +263,9 @@ func (c *segmentsPreviewCmd) Run(ctx context.Context, s streams) error {
 	if len(p.Missing) > 0 {
 		fmt.Fprintf(s.out, "nobody has computed yet, so that it is false: %s\n", strings.Join(p.Missing, ", "))
 	}
+	if len(p.Outdated) > 0 {
+		fmt.Fprintf(s.out, "computed before the last day was closed, or by an earlier policy: %s\n", strings.Join(p.Outdated, ", "))
+	}
 	return nil
 }
 

@@ -37,7 +37,7 @@ func TestSegmentsPrint(t *testing.T) {
 				{"type":"customer.order_recorded","occurred_at":"2026-06-03T10:00:00Z"},{"type":"customer.order_recorded","occurred_at":"2026-06-04T10:00:00Z"}]}]},
 			{"text":"rfm.r / 0 == 1","depth":1,"is":"failed","reason":"division by zero","values":[{"path":"rfm.r","value":5,"calibration":{"as_of":"2026-05-31"}},
 				{"path":"in_segment(\"b\")","value":true,"changed":{"at":"2026-05-31T10:00:00Z","cause":"day","day":"2026-05-31"}}]}]}`
-	const preview = `{"customers":9,"members":2,"took_ms":4,"sample":[{"customer_id":"` + ann + `","name":{"given":"Ann","family":"Archer"}}],"missing":["value"],
+	const preview = `{"customers":9,"members":2,"took_ms":4,"sample":[{"customer_id":"` + ann + `","name":{"given":"Ann","family":"Archer"}}],"missing":["rfm"],"outdated":["value"],
 		"failing":1,"failure":{"customer_id":"` + ann + `","code":"overflow","detail":"too much"},
 		"compared":{"segment_id":"a","version":2,"enter":1,"leave":0,"stay":1,"entering":[{"customer_id":"` + ann + `","name":null}],"leaving":[]}}`
 	commanded := map[string]string{
@@ -95,7 +95,8 @@ the rule fails: too much (overflow)
 		"preview": {args: []string{"preview", `"vip" in tags`, "--segment", "a"}, answer: map[string]string{"/v1/segments/preview": preview},
 			asks: `POST /v1/segments/preview {"rule":"\"vip\" in tags","segment_id":"a","limit":10}`,
 			out: "2 of 9 customers, looked at in 4 ms\n  " + ann + "  Ann Archer\nthe rule fails on 1 customer, first on " + ann + ": too much (overflow)\n" +
-				"compared with version 2 of a: 1 enter, 0 leave, 1 stay\n+ " + ann + "\nnobody has computed yet, so that it is false: value\n"},
+				"compared with version 2 of a: 1 enter, 0 leave, 1 stay\n+ " + ann + "\nnobody has computed yet, so that it is false: rfm\n" +
+				"computed before the last day was closed, or by an earlier policy: value\n"},
 		"preview, as it comes": {args: []string{"preview", "suppressed", "--json", "--limit", "3"}, answer: map[string]string{"/v1/segments/preview": `{"a":1}`},
 			asks: `POST /v1/segments/preview {"rule":"suppressed","limit":3}`, out: "{\"a\":1}\n"},
 		"install with what it asks for": {args: []string{"install", "win-back", "lapsed"}, asks: reads + "\n" + sends + " lapsed reachable-by-email win-back",
