@@ -95,6 +95,7 @@ type held struct {
 	doc     document
 	raw     []byte // as it was loaded, until it is looked at
 	swept   uint64 // the last cause that it took ahead of the sweep
+	known   bool   // what the store has of it was looked up
 	stored  bool   // the store has it
 	dirty   bool
 	places  []Place // if dirty and stored
@@ -292,8 +293,8 @@ func (p *Partition) one(ctx context.Context, raw *eventschema.Raw) error {
 		return poison(*raw, errUnknownType)
 	}
 	r := p.rows[customer]
-	if r == nil { // forgotten while all documents were looked at
-		if err := p.fetch(ctx, []uuid.UUID{customer}); err != nil {
+	if !r.complete() { // forgotten while all documents of one view were looked at
+		if err := p.fetch(ctx, p.fillings, []uuid.UUID{customer}); err != nil {
 			return err
 		}
 		r = p.rows[customer]

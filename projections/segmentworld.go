@@ -41,7 +41,7 @@ func (w *World) evolveSegments(e Event) *World {
 		if set == w.Segments {
 			return w
 		}
-		next.Segments, next.plan = set, new(plan)
+		next.Segments, next.plan = set, &plan{of: set}
 		if !w.UsesValue() && next.UsesValue() && !next.valuedLately() { // somebody wants to know again
 			next.askValue(e, 0)
 		}
@@ -191,6 +191,8 @@ var zones sync.Map
 // plan is how the segments of a world are decided, and what their rules ask for,
 // once it was asked.
 type plan struct {
+	of *segment.Set // whose it is
+
 	encoded sync.Once
 	stored  []byte // the segments
 	failed  error
@@ -201,9 +203,17 @@ type plan struct {
 	events      []string
 }
 
+// remembered is what is remembered of the segments of this world.
+func (w *World) remembered() *plan {
+	if w.plan == nil || w.plan.of != w.Segments { // somebody changed a copy
+		return &plan{of: w.Segments}
+	}
+	return w.plan
+}
+
 // encode returns the stored form of the segments.
-func (p *plan) encode(s *segment.Set) ([]byte, error) {
-	p.encoded.Do(func() { p.stored, p.failed = json.Marshal(s) })
+func (p *plan) encode() ([]byte, error) {
+	p.encoded.Do(func() { p.stored, p.failed = json.Marshal(p.of) })
 	return p.stored, p.failed
 }
 
@@ -211,12 +221,9 @@ func (p *plan) encode(s *segment.Set) ([]byte, error) {
 func (w *World) Plan() *segment.Plan { return w.planned().made }
 
 func (w *World) planned() *plan {
-	p := w.plan
-	if p == nil {
-		p = new(plan)
-	}
+	p := w.remembered()
 	p.once.Do(func() {
-		p.made = w.Segments.Plan(compiled.rule)
+		p.made = p.of.Plan(compiled.rule)
 		for _, s := range p.made.Order {
 			p.percentiles = append(p.percentiles, s.Uses.Percentiles...)
 			p.events = append(p.events, s.Uses.Events...)

@@ -9,6 +9,7 @@ import (
 // recorded: for a look at what a rule would do.
 func (w *World) Trying(e segment.Event) *World {
 	next := *w
-	next.Segments, next.plan = w.Segments.With(e, uuid.Nil, 0), new(plan)
+	next.Segments = w.Segments.With(e, uuid.Nil, 0)
+	next.plan = &plan{of: next.Segments}
 	return &next
 }

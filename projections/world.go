@@ -101,7 +101,7 @@ func DecodeWorld(stored []byte) (*World, error) {
 	if err := json.Unmarshal(stored, w); err != nil {
 		return nil, fmt.Errorf("world: %w", err)
 	}
-	w.plan = new(plan)
+	w.plan = &plan{of: w.Segments}
 	return w, nil
 }
 
@@ -111,7 +111,7 @@ func (w *World) Encode() ([]byte, error) {
 	if w.Segments == nil {
 		return json.Marshal(w)
 	}
-	segments, err := w.planned().encode(w.Segments)
+	segments, err := w.remembered().encode()
 	if err != nil {
 		return nil, err
 	}
