@@ -93,6 +93,8 @@ func BenchmarkSegments(b *testing.B) {
 	report("redis-kB/customer", bare*1024/float64(n))
 	timed("first-close-s", func() { s.must("calendar", "close", last.String(), "--wait", "10m"); untilFilled(b, s) })
 
+	timed("stage-moves-s", func() { s.must("calendar", "close", last.String(), "--settled", "--wait", "10m") })
+
 	rules := fiftyRules()
 	timed("define-fifty-s", func() {
 		for _, r := range rules {
