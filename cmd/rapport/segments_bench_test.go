@@ -116,13 +116,7 @@ func BenchmarkSegments(b *testing.B) {
 	for _, cause := range []string{"day", "calibration"} {
 		report("close-evaluated-"+cause, after[cause]-before[cause])
 	}
-	timed("recalibrate-s", func() {
-		if a := s.call("POST", "/v1/policies/rfm/calibrate", "{}"); a.status != 200 {
-			b.Fatalf("%d %s", a.status, a.body)
-		}
-		s.must("calendar", "show")
-		untilFilled(b, s)
-	})
+	timed("recalibrate-s", func() { s.must("calendar", "calibrate", "--wait", "10m") })
 	timed("publish-one-s", func() {
 		define(b, s, "one-more", "orders.within(45).count() > 0 && orders.count() >= 2")
 		untilFilled(b, s)
