@@ -163,7 +163,11 @@ func LogFailure(r *http.Request, log *slog.Logger, err error, trace string) {
 	if r.Context().Err() != nil {
 		return
 	}
-	log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "trace_id", trace, "err", err)
+	level, what := slog.LevelError, "request failed"
+	if refusal := (*domain.Error)(nil); errors.As(err, &refusal) { // we said "not now", as we are meant to
+		level, what = slog.LevelWarn, "request refused for now"
+	}
+	log.Log(r.Context(), level, what, "method", r.Method, "path", r.URL.Path, "trace_id", trace, "err", err)
 }
 
 // WriteProblem answers with a problem.
