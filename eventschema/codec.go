@@ -11,6 +11,7 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
 )
@@ -380,7 +381,7 @@ func decSlice(elem codec) func(*reader, reflect.Value) {
 
 // other is the codec of what has no codec of its own here.
 func other(t reflect.Type) codec {
-	options := jsonv2.JoinOptions(jsonv2.Deterministic(true), jsonv2.FormatNilSliceAsNull(true), jsonv2.FormatNilMapAsNull(true))
+	options := jsonv2.JoinOptions(jsonv2.Deterministic(true), jsonv2.FormatNilSliceAsNull(true), jsonv2.FormatNilMapAsNull(true), jsontext.EscapeForJS(true))
 	return codec{
 		enc: func(dst []byte, v reflect.Value) ([]byte, error) {
 			b, err := jsonv2.Marshal(v.Addr().Interface(), options)

@@ -20,13 +20,13 @@ type given struct {
 	customer, order string
 }
 
-// The server is killed at random moments under load: at 25, or as many as
+// The server is killed at random moments under load: at 15, or as many as
 // RAPPORT_TEST_KILLS says. Every command that was
 // acknowledged is in the history, once; commands that were in flight may be sent
 // again; and the read models equal a fresh rebuild.
 func TestKillNine(t *testing.T) {
 	t.Parallel()
-	kills := 25
+	kills := 15
 	if n, err := strconv.Atoi(os.Getenv("RAPPORT_TEST_KILLS")); err == nil {
 		kills = n
 	}

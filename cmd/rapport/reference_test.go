@@ -182,18 +182,23 @@ func studySample(t *testing.T, s *server) {
 }
 
 // A past is lived through in stages: a part is imported and its last day closed.
-// Scores and points are the reference's. With RAPPORT_TEST_STAGES=all the stages are
-// all of its dates, which takes minutes: every day between two of them is closed and
-// scored; and afterwards the points are the reference's as of each of them.
+// Scores and points are the reference's. It imports the sample once more, and so runs
+// only if it is asked for: with RAPPORT_TEST_STAGES=first up to 1997-09-30; with
+// RAPPORT_TEST_STAGES=all through all dates of the reference, which takes minutes: every
+// day between two of them is closed and scored; and afterwards the points are the
+// reference's as of each of them.
 func TestStagedImportEqualsTheReference(t *testing.T) {
 	t.Parallel()
+	stages, all := pointDates[1:2], false
+	switch os.Getenv("RAPPORT_TEST_STAGES") {
+	case "":
+		t.Skip("RAPPORT_TEST_STAGES=first or =all imports the sample in stages; what was true on these dates is tested without it")
+	case "all":
+		stages, all = pointDates, true
+	}
 	file := shared(t, "cdnow_sample.csv.gz")
 	s := serve(t, t.TempDir(), "--calendar", "manual")
 	startProgram(s, `{"kind":"never"}`)
-	stages, all := pointDates[1:2], os.Getenv("RAPPORT_TEST_STAGES") == "all"
-	if all {
-		stages = pointDates
-	}
 	orders := []string{"import", "orders", file, "--source", "cdnow", "--currency", "USD", "--map", "customer=sample_id,date=date,amount=amount"}
 	from := "1997-01-01"
 	for _, date := range stages {

@@ -200,6 +200,12 @@ func TestBadInput(t *testing.T) {
 	if got := recorded(t, s, id); fmt.Sprint(got) != fmt.Sprint(events) {
 		t.Errorf("after all that the history is %v, want %v", got, events)
 	}
+	eventually(t, func() string { // the projections may be starting still
+		if a := s.call("GET", "/readyz", ""); a.status != 200 {
+			return string(a.body)
+		}
+		return ""
+	})
 	if a := s.call("GET", "/v1/projections", ""); !strings.Contains(string(a.body), `"head":`+position) {
 		t.Errorf("something was appended after position %s: %s", position, a.body)
 	}
