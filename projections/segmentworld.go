@@ -106,19 +106,10 @@ func (c *Clustering) answered(trigger uint64) {
 	}
 }
 
-// askValue notes the calibration of the customers' worth that e asks for: as of the
-// last closed day, if there is one, by the policy of the day that begins then. A
-// version says that only this one is asked for. What no rule uses is asked for by
-// nobody but who wants to see it.
+// askValue notes the calibration of the customers' worth that e asks for; see asking.
+// What no rule uses is asked for by nobody but who wants to see it.
 func (w *World) askValue(e Event, version int) {
-	if w.Closed == nil {
-		return
-	}
-	p, ok := w.Policy(policy.KindValue, *w.Closed+1)
-	if !ok || p.Value == nil || version != 0 && p.Version != version {
-		return
-	}
-	w.ValueAsked = append(slices.Clip(w.ValueAsked), AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+	w.ValueAsked = w.asking(w.ValueAsked, e, policy.KindValue, version)
 }
 
 // valuedLately says whether the worth of the customers as of the last closed day, by
@@ -145,20 +136,10 @@ func (w *World) ValueOutdated() bool {
 }
 
 // UsesValue says whether a rule asks what customers are worth.
-func (w *World) UsesValue() bool {
-	return slices.ContainsFunc(w.Plan().Order, func(p *segment.Planned) bool {
-		return len(p.Uses.Percentiles) > 0 || slices.Contains(p.Uses.Parts, "value")
-	})
-}
+func (w *World) UsesValue() bool { return w.planned().value }
 
 func (w *World) answerValue(e Event, trigger uint64) {
-	w.ValueAnsweredAt = e.Position
-	for len(w.ValueAsked) > 0 && w.ValueAsked[0].Position <= trigger {
-		w.ValueAsked = w.ValueAsked[1:]
-	}
-	if len(w.ValueAsked) == 0 {
-		w.ValueAsked = nil
-	}
+	w.ValueAnsweredAt, w.ValueAsked = e.Position, unanswered(w.ValueAsked, trigger)
 }
 
 func (w *World) valueAnswered(position uint64) bool {
@@ -201,6 +182,7 @@ type plan struct {
 	made        *segment.Plan
 	percentiles []segment.Percentile
 	events      []string
+	value       bool // a rule asks what customers are worth
 }
 
 // remembered is what is remembered of the segments of this world.
@@ -227,6 +209,7 @@ func (w *World) planned() *plan {
 		for _, s := range p.made.Order {
 			p.percentiles = append(p.percentiles, s.Uses.Percentiles...)
 			p.events = append(p.events, s.Uses.Events...)
+			p.value = p.value || len(s.Uses.Percentiles) > 0 || s.Has("value")
 		}
 		slices.SortFunc(p.percentiles, func(a, b segment.Percentile) int {
 			return cmp.Or(cmp.Compare(a.Measure, b.Measure), cmp.Compare(a.Percent, b.Percent))

@@ -3,6 +3,7 @@ package projections
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/rapport-crm/rapport/domain"
@@ -164,29 +165,40 @@ func (w *World) Evolve(e Event) *World {
 	return &next
 }
 
-// ask notes the calibration that e asks for: as of the last closed day, if there
-// is one, by the policy of the day that begins then. A version says that only
-// this one is asked for.
+// ask notes the calibration of the scores that e asks for; see asking.
 func (w *World) ask(e Event, version int) {
-	if w.Closed == nil {
-		return
-	}
-	p, ok := w.Policy(policy.KindRFM, *w.Closed+1)
-	if !ok || p.RFM == nil || version != 0 && p.Version != version {
-		return
-	}
-	w.Asked = append(w.Asked[:len(w.Asked):len(w.Asked)], AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+	w.Asked = w.asking(w.Asked, e, policy.KindRFM, version)
 }
 
 // answer takes off what was asked for up to a trigger.
 func (w *World) answer(e Event, trigger uint64) {
-	w.AnsweredAt = e.Position
-	for len(w.Asked) > 0 && w.Asked[0].Position <= trigger {
-		w.Asked = w.Asked[1:]
+	w.AnsweredAt, w.Asked = e.Position, unanswered(w.Asked, trigger)
+}
+
+// asking returns what is asked for once e asks for a calibration by a kind of policy:
+// as of the last closed day, if there is one, by the policy of the day that begins
+// then. A version says that only this one is asked for.
+func (w *World) asking(asked []AskedCalibration, e Event, kind string, version int) []AskedCalibration {
+	if w.Closed == nil {
+		return asked
 	}
-	if len(w.Asked) == 0 {
-		w.Asked = nil
+	p, ok := w.Policy(kind, *w.Closed+1)
+	if !ok || kind == policy.KindRFM && p.RFM == nil || kind == policy.KindValue && p.Value == nil || version != 0 && p.Version != version {
+		return asked
 	}
+	return append(slices.Clip(asked), AskedCalibration{e.ID, e.Position, *w.Closed, p.Version})
+}
+
+// unanswered returns what is still asked for after the answer to a trigger; nil is
+// nothing.
+func unanswered(asked []AskedCalibration, trigger uint64) []AskedCalibration {
+	for len(asked) > 0 && asked[0].Position <= trigger {
+		asked = asked[1:]
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	return asked
 }
 
 // answered says whether a trigger at or after a position has its calibration or failure.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 )
@@ -19,13 +17,7 @@ func (c *exportCmd) Run(ctx context.Context, s streams) error {
 	if c.After > 0 {
 		query.Set("after", strconv.FormatUint(c.After, 10))
 	}
-	resp, err := c.client().Do(ctx, http.MethodGet, "/v1/log", query, http.Header{"Accept": {ndjson}}, nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	_, err = io.Copy(s.out, resp.Body)
-	return err
+	return c.pass(ctx, s.out, "/v1/log", query, ndjson)
 }
 
 type parkCmd struct {

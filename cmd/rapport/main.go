@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -63,6 +65,17 @@ type remote struct {
 }
 
 func (r remote) client() *client.Client { return &client.Client{Server: r.Server, Actor: r.Actor} }
+
+// pass hands what a query answers on as it comes.
+func (r remote) pass(ctx context.Context, out io.Writer, path string, query url.Values, accept string) error {
+	resp, err := r.client().Do(ctx, http.MethodGet, path, query, http.Header{"Accept": {accept}}, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(out, resp.Body)
+	return err
+}
 
 // streams is where a command writes.
 type streams struct {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -107,13 +106,7 @@ func (c *segmentsMembersCmd) Run(ctx context.Context, s streams) error {
 		query.Set("version", strconv.Itoa(c.Version))
 	}
 	accept := map[string]string{"csv": "text/csv", "json": ndjson}[c.Format]
-	resp, err := c.client().Do(ctx, http.MethodGet, "/v1/segments/"+url.PathEscape(c.Segment)+"/members", query, http.Header{"Accept": {accept}}, nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	_, err = io.Copy(s.out, resp.Body)
-	return err
+	return c.pass(ctx, s.out, "/v1/segments/"+url.PathEscape(c.Segment)+"/members", query, accept)
 }
 
 type segmentsExplainCmd struct {
